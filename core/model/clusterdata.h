@@ -1,0 +1,122 @@
+// `clusterdata`: spec, view, generation, epoch, election. Written by the leading sentinel and by
+// operators, always by compare-and-swap; read by everybody.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/json.h"
+#include "core/base/types.h"
+#include "core/model/spec.h"
+
+namespace stolon::core {
+
+constexpr int clusterdata_format_version = 1;
+
+struct ModelLimits {
+	static constexpr std::size_t max_keepers = 100;
+	static constexpr std::size_t max_dbs = 200;
+	static constexpr std::size_t max_value_bytes =
+	    512 * 1024;  ///< of any value that we read from the store
+};
+
+enum class ClusterPhase {
+	Initializing,  ///< No master has ever been writable. No election happens.
+	Normal,
+};
+
+/// How the data of a db come to be on its keeper.
+enum class DbInit {
+	New,     ///< initdb: only ever for the first master, only while the phase is Initializing.
+	Resync,  ///< a fresh clone of `follow`.
+	None,    ///< the data are there; if they are not, the launcher refuses and reports.
+};
+
+/// One incarnation of data on a keeper. A resync gives the keeper a new one.
+struct Db {
+	DbUid uid;
+	KeeperUid keeper;
+	std::uint64_t generation = 0;  ///< of the view, when this entry last changed
+	DbInit init = DbInit::None;
+	DbUid follow;  ///< the upstream; empty: this db is (or was last) the master
+
+	Json extra;  ///< unknown fields
+	bool operator==(const Db &) const = default;
+};
+
+/// A host that has been seen, with the address under which others reach its Postgres.
+struct Keeper {
+	KeeperUid uid;
+	DbUid db;  ///< the current incarnation; empty: none yet
+	std::string host;
+	int port = 0;
+
+	Json extra;
+	bool operator==(const Keeper &) const = default;
+};
+
+/// An open election. While it is there `ClusterData::master` is empty.
+struct Election {
+	Epoch epoch;
+	DbUid old_master;           ///< may be named again if nobody else is eligible
+	WalPosition last_known;     ///< from the old master's last beat
+	std::vector<DbUid> voters;  ///< standbys that are asked to freeze and vote
+	std::string reason;
+
+	bool operator==(const Election &) const = default;
+};
+
+/// The master's launcher released its beat and nobody else can take over: start again in place.
+struct ResumePermit {
+	DbUid db;
+	std::int64_t beat_revision = 0;  ///< mod_revision of the `released` beat that this answers
+
+	bool operator==(const ResumePermit &) const = default;
+};
+
+struct ClusterData {
+	int format_version = clusterdata_format_version;
+	std::string
+	    cluster_uid;  ///< made at init: 16 hexadecimal digits; written into every data directory
+	std::string system_id;  ///< PostgreSQL's system identifier, once the first master has been made
+	ClusterSpec spec;
+	std::uint64_t generation = 0;  ///< grows with each change of the view
+	Epoch epoch;                   ///< of the last election (also an open one)
+	ClusterPhase phase = ClusterPhase::Initializing;
+	DbUid master;  ///< named; empty while an election is open
+	std::optional<Election> election;
+	std::optional<ResumePermit> resume;
+	std::map<KeeperUid, Keeper> keepers;
+	std::map<DbUid, Db> dbs;
+	Json extra;
+
+	bool operator==(const ClusterData &) const = default;
+
+	const Db *find_db(const DbUid &uid) const;
+	const Keeper *find_keeper(const KeeperUid &uid) const;
+	/// The keeper's current incarnation, or nullptr.
+	const Db *db_of(const KeeperUid &uid) const;
+	/// The keeper on which the named master lives, or nullptr.
+	const Keeper *master_keeper() const;
+};
+
+/// Reads and validates: sizes, references between keepers and dbs, at most one of master/election,
+/// known format version. Invalid says what is wrong; nothing is repaired silently.
+Result<ClusterData> parse_clusterdata(std::string_view text);
+std::string clusterdata_to_text(const ClusterData &data);
+
+/// The value of the `master` key: what keepers' beats are guarded by.
+struct MasterKey {
+	Epoch epoch;
+	DbUid db;  ///< empty while an election is open
+	bool operator==(const MasterKey &) const = default;
+};
+Result<MasterKey> parse_master_key(std::string_view text);
+std::string master_key_to_text(const MasterKey &key);
+
+/// A new cluster's value, ready to be put when no `clusterdata` exists.
+ClusterData initial_clusterdata(ClusterSpec spec, std::string cluster_uid);
+
+}  // namespace stolon::core

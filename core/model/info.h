@@ -1,0 +1,165 @@
+// What the parts tell about themselves in the store: beats, keeper, node (launcher), sentinel and
+// proxy infos, and the history. Every type has a parse_* that validates and bounds, and a
+// *_to_text.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/json.h"
+#include "core/base/time.h"
+#include "core/base/types.h"
+
+namespace stolon::core {
+
+/// keepers/beat/<keeper>: the fencing heartbeat of the master, or the launcher's word that it is
+/// over.
+struct Beat {
+	Epoch epoch;
+	DbUid db;
+	std::int64_t master_revision = 0;  ///< mod_revision of `master` that the sender acts on
+	Duration valid{0};      ///< how long observers must wait after having seen it (failInterval)
+	WalPosition position;   ///< flushed WAL, the "last known position" of an election
+	bool writable = false;  ///< recovery is over
+	bool released = false;  ///< every process of this master is gone
+	std::string reason;     ///< why it was released
+
+	bool operator==(const Beat &) const = default;
+};
+Result<Beat> parse_beat(std::string_view text);
+std::string beat_to_text(const Beat &beat);
+
+/// The share of a beat's validity for which the sender itself relies on it; the rest is for clocks
+/// that run apart. DESIGN: 0.9 x failInterval, counted from before the beat was sent.
+constexpr int beat_own_percent = 90;
+/// Beats per validity.
+constexpr int beats_per_validity = 5;
+
+/// One line of a timeline history: `timeline` ended at `end`, where the next began.
+struct HistoryEntry {
+	Timeline timeline;
+	Lsn end;
+	bool operator==(const HistoryEntry &) const = default;
+};
+
+/// A frozen standby's vote: it follows nobody and will never again follow an older epoch.
+struct Vote {
+	Epoch epoch;
+	WalPosition position;  ///< max(received and flushed, replayed)
+	Lsn replayed;
+	bool operator==(const Vote &) const = default;
+};
+
+enum class PgRole { Unknown, Standby, Primary };
+
+/// keepers/info/<keeper>, by the keeper worker, under its lease: present as long as the key is.
+struct KeeperInfo {
+	KeeperUid uid;
+	DbUid db;
+	std::uint64_t generation = 0;  ///< of the view, applied
+	Epoch epoch;                   ///< highest epoch that this keeper has honoured (on disk)
+	PgRole role = PgRole::Unknown;
+	bool writable = false;  ///< primary, out of recovery, with a valid lease in `writable_epoch`
+	Epoch writable_epoch;
+	WalPosition position;  ///< primary: flushed; standby: max(received, replayed)
+	Lsn replayed;
+	bool streaming = false;  ///< the walreceiver is connected to `upstream` and receiving
+	DbUid upstream;
+	std::vector<HistoryEntry>
+	    history;            ///< ancestors of position.timeline, oldest first, bounded (64)
+	Timeline checkpointed;  ///< timeline of the last checkpoint that is in pg_control
+	std::optional<Vote> vote;
+	std::string message;  ///< the problem that the keeper has, in one sentence; empty: none
+
+	Json extra;
+	bool operator==(const KeeperInfo &) const = default;
+};
+Result<KeeperInfo> parse_keeper_info(std::string_view text);
+std::string keeper_info_to_text(const KeeperInfo &info);
+
+enum class NodePhase {
+	Waiting,
+	Initializing,
+	Cloning,
+	Starting,
+	Running,
+	Stopping,
+	Stopped,
+	Refusing
+};
+
+/// keepers/node/<keeper>, by the launcher, under its lease.
+struct NodeInfo {
+	KeeperUid uid;
+	NodePhase phase = NodePhase::Waiting;
+	std::string message;  ///< progress, or why it refuses, one sentence
+	std::string boot_id;
+	std::string host;  ///< advertised address of Postgres
+	int port = 0;
+	DbUid db;               ///< of the data directory; empty: it holds none
+	std::string system_id;  ///< of the data directory; empty: it holds none
+	int pg_version = 0;     ///< server_version_num
+	std::string last_exit;  ///< how the last postmaster ended, "" if none did
+
+	Json extra;
+	bool operator==(const NodeInfo &) const = default;
+};
+Result<NodeInfo> parse_node_info(std::string_view text);
+std::string node_info_to_text(const NodeInfo &info);
+
+/// sentinels/info/<uid>
+struct SentinelInfo {
+	SentinelUid uid;
+	std::string host;
+	std::int64_t pid = 0;
+	bool operator==(const SentinelInfo &) const = default;
+};
+Result<SentinelInfo> parse_sentinel_info(std::string_view text);
+std::string sentinel_info_to_text(const SentinelInfo &info);
+
+/// proxies/info/<uid>
+struct ProxyInfo {
+	ProxyUid uid;
+	std::uint64_t generation = 0;  ///< of the view, applied
+	Epoch epoch;                   ///< clients are sent to the master of this epoch
+	DbUid master;                  ///< empty: clients queue
+	bool paused = false;
+	std::string host;
+	int port = 0;
+	int ro_port = 0;  ///< 0: none
+	Json extra;
+	bool operator==(const ProxyInfo &) const = default;
+};
+Result<ProxyInfo> parse_proxy_info(std::string_view text);
+std::string proxy_info_to_text(const ProxyInfo &info);
+
+/// history/<n>: one event.
+struct HistoryEvent {
+	std::uint64_t number = 0;
+	std::string time;  ///< RFC 3339, wall clock, for people only
+	std::string kind;  ///< "init", "failover", "resume", ...
+	Epoch epoch;
+	KeeperUid from, to;
+	WalPosition last_known, chosen;
+	std::string reason;
+	std::int64_t duration_ms = 0;  ///< from the election's opening to the naming
+	bool operator==(const HistoryEvent &) const = default;
+};
+Result<HistoryEvent> parse_history_event(std::string_view text);
+std::string history_event_to_text(const HistoryEvent &event);
+
+/// $PGDATA/stolon.state: whose data these are. Written atomically; outlives everything.
+struct DataState {
+	std::string cluster_name;
+	std::string cluster_uid;
+	KeeperUid keeper;
+	DbUid db;
+	Epoch epoch;  ///< highest epoch that this keeper has voted in or followed
+	bool operator==(const DataState &) const = default;
+};
+Result<DataState> parse_data_state(std::string_view text);
+std::string data_state_to_text(const DataState &state);
+
+}  // namespace stolon::core

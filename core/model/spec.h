@@ -1,0 +1,60 @@
+// The cluster spec: what the operator wants. JSON with stolon's option names and Go-style
+// durations; keys are matched case-insensitively, unknown fields are kept through a
+// read-modify-write.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/base/json.h"
+#include "core/base/time.h"
+
+namespace stolon::core {
+
+enum class InitMode { New, Existing };
+
+/// Bounds that every spec has to respect; outside of them a spec is refused.
+struct SpecLimits {
+	static constexpr Duration min_fail_interval = seconds(1);
+	static constexpr Duration max_fail_interval = seconds(600);
+	static constexpr std::size_t max_pg_parameters = 512;
+	static constexpr std::size_t max_pg_hba = 1024;
+};
+
+struct ClusterSpec {
+	InitMode init_mode = InitMode::New;    ///< initMode: "new" (the only one that works so far)
+	Duration fail_interval = seconds(5);   ///< failInterval: validity of one beat
+	Duration sleep_interval = seconds(5);  ///< sleepInterval: safety-net re-read, LSN publishing
+	Duration request_timeout =
+	    Duration(0);  ///< requestTimeout: of a store call; 0 = failInterval / 5
+	Duration proxy_timeout = seconds(10);  ///< proxyTimeout
+	Duration sync_timeout = Duration(0);   ///< syncTimeout: a clone without progress; 0 = no bound
+	Duration election_patience = seconds(1);  ///< electionPatience: wait for votes of live standbys
+	std::uint64_t max_standby_lag = 1024 * 1024;  ///< maxStandbyLag, bytes
+	int max_standbys = 20;                        ///< maxStandbys (1..100)
+	std::string default_sslmode;  ///< sslmode of replication connections, "" = libpq's default
+	std::map<std::string, std::string>
+	    pg_parameters;                ///< pgParameters: what the user wants in stolon.conf
+	std::vector<std::string> pg_hba;  ///< pgHBA: lines; empty = the generated default
+	std::vector<std::string>
+	    new_config_initdb;  ///< newConfig: {locale, encoding, dataChecksums} as initdb options
+	Json raw;               ///< The object as given; the source of unknown fields
+
+	bool operator==(const ClusterSpec &) const = default;
+};
+
+/// Reads a spec object. Refuses (Invalid, with the option's name): wrong types, values out of
+/// range, options that stolon has and we would silently not honour (synchronousReplication true,
+/// initMode pitr/existing, standbyConfig, ...), pgParameters that stolon manages itself, and two
+/// keys that differ only in case.
+Result<ClusterSpec> parse_spec(const Json &object);
+
+/// The object with every known option set to its value in effect (canonical names) and unknown
+/// fields kept.
+Json spec_to_json(const ClusterSpec &spec);
+
+/// The parameters that stolon sets itself and a spec may not contain, lower case.
+bool is_managed_pg_parameter(std::string_view name);
+
+}  // namespace stolon::core

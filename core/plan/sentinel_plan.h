@@ -1,0 +1,72 @@
+// What the leading sentinel does next: a pure function from what was observed to the next
+// clusterdata.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/model/clusterdata.h"
+#include "core/model/info.h"
+#include "core/plan/reason.h"
+
+namespace stolon::core {
+
+struct BeatObservation {
+	Beat beat;
+	std::int64_t mod_revision = 0;
+	Instant seen_at;  ///< on the sentinel's own clock
+};
+
+struct SentinelInputs {
+	Instant now;
+	/// Since when the sentinel has had unbroken contact with the store. An age is counted from here
+	/// at the earliest, so that a store outage, which silences healthy masters too, is not taken
+	/// for their death.
+	Instant contact_since;
+	ClusterData data;
+	Instant data_seen_at;              ///< when the present revision of clusterdata was first seen
+	std::int64_t master_revision = 0;  ///< mod_revision of the `master` key, 0 if absent
+	Instant master_seen_at;            ///< when that revision was first seen
+	std::map<KeeperUid, BeatObservation> beats;
+	std::map<KeeperUid, KeeperInfo> infos;  ///< keeper workers that are present
+	std::map<KeeperUid, NodeInfo> nodes;    ///< launchers that are present
+	std::vector<DbUid>
+	    fresh_db_uids;  ///< random ones to take from, in order; enough for every keeper
+};
+
+struct SentinelDecision {
+	bool write = false;
+	ClusterData data;           ///< to be written when `write`
+	bool write_master = false;  ///< also put the `master` key ({data.epoch, data.master})
+	/// Additionally compare mod_revision of this beat: an election on its expiry or release is only
+	/// right while it is the last one.
+	std::optional<KeeperUid> guard_beat_of;
+	std::int64_t guard_beat_revision = 0;
+	std::optional<HistoryEvent> event;  ///< number and time are filled in by the caller
+	std::vector<Reason> reasons;
+	std::optional<Instant> wake_at;  ///< when the answer may change without anything being observed
+};
+
+/// One step; called again after each change. At most one kind of step is taken at a time, in the
+/// order of the rules:
+///
+///  S-01 no master yet (Initializing): name the first waiting node, without data, master with
+///  init=New, epoch 1. S-02 the first master beats and is writable: phase Normal, system_id
+///  learned, init=None. S-03 the election is open and can be decided: name the winner. S-04 the
+///  election is open and nobody may win: name the old master again (a new epoch), when every voter
+///  that is present
+///       has voted or electionPatience is over, and only once the old master's node or its keeper
+///       is present again.
+///  S-05 the master's beat has expired (or was never sent since it was named) and somebody eligible
+///  is present: open an election. S-06 the master released and somebody eligible is present: open
+///  an election. S-07 the master released and nobody is eligible: permit it to start again in
+///  place. S-08 the winner does not beat in time: as S-05, counted from when its naming was seen.
+///  S-09 a present node without an entry: add keeper and, when Normal, a db with init=Resync
+///  following the master (maxStandbys). S-10 a keeper's address changed: update it. S-11 a standby
+///  db whose data are gone, or whose position is not contained in the master's lineage: a new db,
+///  Resync. S-12 a db that is no longer anybody's current incarnation: forget it.
+SentinelDecision plan_sentinel(const SentinelInputs &inputs);
+
+}  // namespace stolon::core

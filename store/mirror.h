@@ -1,0 +1,74 @@
+// A copy of all keys of one cluster, kept up to date by a watch from the revision of its first
+// read, with a periodic re-read as a safety net (DESIGN 3). Everybody's way of observing.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "store/store.h"
+
+namespace stolon::store {
+
+struct MirrorEntry {
+	std::string value;
+	std::int64_t mod_revision = 0;
+	std::int64_t create_revision = 0;
+	Instant seen_at;  ///< when this process first saw this mod_revision
+};
+
+struct MirrorOptions {
+	std::string prefix;  ///< all keys that begin with it
+	Duration request_timeout = core::seconds(1);
+	Duration resync_interval = core::seconds(5);  ///< full linearizable re-read
+	Duration probe_interval =
+	    core::seconds(5);  ///< a cheap linearizable read, to know that there is contact
+	std::size_t max_value_bytes =
+	    512 * 1024;  ///< larger values are left out and named in problem()
+	std::size_t max_keys = 4096;
+};
+
+class Mirror {
+public:
+	Mirror(Store &store, MirrorOptions options);
+	~Mirror();
+
+	/// Sends what is due (first read, watch, probe, re-read, retry after a failure). Call after
+	/// Store::process() and at wake_at().
+	void poll(Instant now);
+	Instant wake_at() const;
+
+	/// The first full read is in. Until then the entries mean nothing.
+	bool ready() const;
+	/// Grows whenever an entry changes (and once when ready() becomes true).
+	std::uint64_t changes() const;
+	const std::map<std::string, MirrorEntry> &entries() const;
+	const MirrorEntry *find(const std::string &key) const;
+	/// Every entry whose key begins with the prefix, in order: a pair of iterators.
+	std::pair<std::map<std::string, MirrorEntry>::const_iterator,
+	          std::map<std::string, MirrorEntry>::const_iterator>
+	with_prefix(const std::string &prefix) const;
+
+	/// Revision up to which the copy is complete.
+	std::int64_t revision() const;
+	/// Since when every read and probe was answered in time; moves forward to the next success
+	/// after each failure or silence. Before the first success: in the far future
+	/// (Instant::max-like).
+	Instant contact_since() const;
+	/// When the last answered linearizable read was SENT: the copy holds everything that was
+	/// committed before.
+	Instant fresh_at() const;
+	bool in_contact() const;      ///< the last read or probe was answered
+	std::string problem() const;  ///< why there is no contact, or what was left out; "" if nothing
+
+	/// Asks for a full linearizable re-read now. When fresh_at() has become later than the call, it
+	/// is in.
+	void refresh();
+
+	void set_intervals(Duration request_timeout, Duration resync_interval, Duration probe_interval);
+
+private:
+	struct Impl;
+	std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stolon::store
