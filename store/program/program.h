@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,15 @@ struct CommonOptions {
 	std::string store_credentials_file;                     // --store-credentials-file
 	std::string log_level = "info";                         // --log-level: error, warn, info, debug
 };
+/// Also --version, unless `app` is a subcommand.
 void add_common_options(CLI::App &app, CommonOptions &options);
-/// Checks names and endpoints, reads the credentials; Invalid is one clear sentence.
+/// "stolon 0.1.0"
+std::string version_text();
+/// Parses the command line. A value is the exit code to end with: 0 after --help or --version, 2
+/// after wrong arguments (what was wrong has been printed). nullopt: go on.
+std::optional<int> parse_arguments(CLI::App &app, int argc, char **argv);
+/// Checks names and endpoints, reads the credentials; Invalid is one clear sentence. Initialises
+/// libcurl, and ignores SIGPIPE from here on (a child must put it back to the default).
 core::Result<std::unique_ptr<store::Store>> open_store(const CommonOptions &options);
 
 /// Log lines go to stderr: "2026-01-31T10:00:00.123Z info  sentinel: text".
@@ -43,7 +51,8 @@ void init_logging(const std::string &program, const std::string &level);
 /// store cannot be reached.
 enum ExitCode { ExitOk = 0, ExitFailed = 1, ExitUsage = 2, ExitStore = 3 };
 
-/// One loop per process. Not thread safe.
+/// One loop per process. Not thread safe. Handlers may call everything except run(), also
+/// forget_fd() of their own fd.
 class Loop {
 public:
 	Loop();
@@ -57,7 +66,7 @@ public:
 	/// calls `step(now)`; it returns when it wants to be called again at the latest. The store's fd
 	/// and deadline are watched and store.process() is called before each step.
 	void run(store::Store &store, std::function<core::Instant(core::Instant now)> step);
-	/// Makes the next step happen at once (from a handler).
+	/// Makes the next step happen at once (from a handler, or from within a step).
 	void wake();
 	void stop(int exit_code);
 	int exit_code() const;
