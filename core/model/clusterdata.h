@@ -9,6 +9,7 @@
 
 #include "core/base/json.h"
 #include "core/base/types.h"
+#include "core/model/info.h"
 #include "core/model/spec.h"
 
 namespace stolon::core {
@@ -62,6 +63,9 @@ struct Election {
 	Epoch epoch;
 	DbUid old_master;           ///< may be named again if nobody else is eligible
 	WalPosition last_known;     ///< from the old master's last beat
+	/// Ancestors of last_known.timeline as far as they were known when the election was opened:
+	/// without them a standby that is still on an older timeline cannot be placed.
+	std::vector<HistoryEntry> history;
 	std::vector<DbUid> voters;  ///< standbys that are asked to freeze and vote
 	std::string reason;
 
@@ -86,6 +90,9 @@ struct ClusterData {
 	Epoch epoch;                   ///< of the last election (also an open one)
 	ClusterPhase phase = ClusterPhase::Initializing;
 	DbUid master;  ///< named; empty while an election is open
+	/// The position with which `master` was named: what the next election knows about it when it
+	/// dies before its first beat. Invalid: the first master, which was named without data.
+	WalPosition named_at;
 	std::optional<Election> election;
 	std::optional<ResumePermit> resume;
 	std::map<KeeperUid, Keeper> keepers;

@@ -53,20 +53,26 @@ struct SentinelDecision {
 /// order of the rules:
 ///
 ///  S-01 no master yet (Initializing): name the first waiting node, without data, master with
-///  init=New, epoch 1. S-02 the first master beats and is writable: phase Normal, system_id
-///  learned, init=None. S-03 the election is open and can be decided: name the winner. S-04 the
-///  election is open and nobody may win: name the old master again (a new epoch), when every voter
-///  that is present
-///       has voted or electionPatience is over, and only once the old master's node or its keeper
-///       is present again.
-///  S-05 the master's beat has expired (or was never sent since it was named) and somebody eligible
-///  is present: open an election. S-06 the master released and somebody eligible is present: open
-///  an election. S-07 the master released and nobody is eligible: permit it to start again in
-///  place. S-08 the winner does not beat in time: as S-05, counted from when its naming was seen.
+///       init=New, epoch 1.
+///  S-02 the first master beats and is writable: phase Normal, system_id learned, init=None.
+///  S-03 the election is open and can be decided: name the winner.
+///  S-04 the election is open and nobody may win: name the old master again (a new epoch), when
+///       every voter that is present has voted or electionPatience is over, and only once the old
+///       master's node or its keeper is present again.
+///  S-05 the master's beat has expired and somebody eligible is present: open an election.
+///  S-06 the master released and somebody eligible is present: open an election.
+///  S-07 the master released and nobody is eligible: permit it to start again in place.
+///  S-08 the named master has not beaten in this epoch in time: as S-05, counted from when its
+///       naming was seen.
 ///  S-09 a present node without an entry: add keeper and, when Normal, a db with init=Resync
-///  following the master (maxStandbys). S-10 a keeper's address changed: update it. S-11 a standby
-///  db whose data are gone, or whose position is not contained in the master's lineage: a new db,
-///  Resync. S-12 a db that is no longer anybody's current incarnation: forget it.
+///       following the master (maxStandbys).
+///  S-10 a keeper's address changed: update it.
+///  S-11 a standby db whose data are gone, or whose position is not contained in the master's
+///       lineage: a new db, Resync.
+///  S-12 a db that is no longer anybody's current incarnation: forget it.
+///  S-13 a clone runs as a standby: init=None, so that from now on vanished data are noticed.
+///  S-14 an open election cannot be decided, and a standby has come that was not asked: ask it too.
+///  S-15 the `master` key has vanished: put it again, or nobody could ever beat.
 SentinelDecision plan_sentinel(const SentinelInputs &inputs);
 
 }  // namespace stolon::core
