@@ -73,29 +73,33 @@ deps:
 
 # ---- Test
 
-.PHONY: check check-all check-core check-regress check-tap check-layers check-sanitize test-install
+.PHONY: check check-all check-core check-regress check-tap check-layers check-sanitize
+run_tests = BUILD_DIR='$(BUILD_DIR)' PG_CONFIG='$(PG_CONFIG)' CXX='$(CXX)' scripts/run-tests
+# Servers load the installed extension, so what tests servers tests what was installed. Only ever at the end of a recipe,
+# after everything is built: two builds at once in one folder would disturb each other.
+test_install = $(SUDO) $(MAKE) --no-print-directory install >/dev/null
+
 # A second make, because the first may run before there is a compiler or a PostgreSQL to ask.
 check: deps
 	+@$(MAKE) --no-print-directory check-all
 
-check-all: tests test-install
-	@BUILD_DIR=$(BUILD_DIR) PG_CONFIG=$(PG_CONFIG) scripts/run-tests layers unit regress tap
+check-all: all tests
+	+@$(test_install)
+	@$(run_tests) layers unit regress tap
 
 check-core: all tests
-	@BUILD_DIR=$(BUILD_DIR) PG_CONFIG=$(PG_CONFIG) scripts/run-tests layers unit
+	@$(run_tests) layers unit
 
-check-regress: test-install
-	@BUILD_DIR=$(BUILD_DIR) PG_CONFIG=$(PG_CONFIG) scripts/run-tests regress
+check-regress: all
+	+@$(test_install)
+	@$(run_tests) regress
 
-check-tap: test-install
-	@BUILD_DIR=$(BUILD_DIR) PG_CONFIG=$(PG_CONFIG) scripts/run-tests tap
+check-tap: all
+	+@$(test_install)
+	@$(run_tests) tap
 
 check-layers: all
-	@BUILD_DIR=$(BUILD_DIR) PG_CONFIG=$(PG_CONFIG) scripts/run-tests layers
-
-# Servers load the installed extension, so the tests of servers test what was installed.
-test-install: all
-	+@$(SUDO) $(MAKE) --no-print-directory install >/dev/null
+	@$(run_tests) layers
 
 check-sanitize:
 	$(CMAKE) -S . -B build-sanitize -DCMAKE_CXX_COMPILER='$(CXX)' -DSTOLON_SANITIZE=address,undefined
