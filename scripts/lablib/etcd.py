@@ -1,0 +1,73 @@
+"""Reading etcd through its JSON gateway, as far as the lab needs it."""
+
+import base64
+import http.client
+import json
+
+
+def _decode(value):
+    return base64.b64decode(value).decode()
+
+
+def _encode(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+class Etcd:
+    """One endpoint. Every call opens a connection of its own; failures are OSError."""
+
+    def __init__(self, address, port, timeout=2.0):
+        self.address, self.port, self.timeout = address, port, timeout
+
+    def _call(self, method, path, body=None):
+        connection = http.client.HTTPConnection(self.address, self.port, timeout=self.timeout)
+        try:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+            if answer.status != 200:
+                raise OSError(f"etcd answered {answer.status}: {text.strip()}")
+            return text
+        except http.client.HTTPException as problem:
+            raise OSError(f"etcd gave no proper answer: {problem!r}") from None
+        finally:
+            connection.close()
+
+    def healthy(self):
+        try:
+            return json.loads(self._call("GET", "/health")).get("health") == "true"
+        except (OSError, ValueError):
+            return False
+
+    def get(self, key):
+        """The value as text, or None."""
+        answer = json.loads(self._call("POST", "/v3/kv/range", json.dumps({"key": _encode(key)})))
+        kvs = answer.get("kvs", [])
+        return _decode(kvs[0].get("value", "")) if kvs else None
+
+    def put(self, key, value):
+        self._call(
+            "POST", "/v3/kv/put", json.dumps({"key": _encode(key), "value": _encode(value)})
+        )
+
+    def proposals_applied(self):
+        """How many entries the raft log has taken so far: every write counts, no read does."""
+        for line in self._call("GET", "/metrics").splitlines():
+            if line.startswith("etcd_server_proposals_applied_total"):
+                return int(float(line.split()[1]))
+        raise OSError("etcd shows no etcd_server_proposals_applied_total")
+
+    def watch(self, key):
+        """Yields (mod_revision, value) for each change of a key from now on, until the connection
+        breaks."""
+        connection = http.client.HTTPConnection(self.address, self.port, timeout=None)
+        body = json.dumps({"create_request": {"key": _encode(key)}})
+        connection.request("POST", "/v3/watch", body)
+        answer = connection.getresponse()
+        while True:
+            line = answer.readline()
+            if not line:
+                return
+            for event in json.loads(line).get("result", {}).get("events", []):
+                kv = event.get("kv", {})
+                yield int(kv.get("mod_revision", 0)), _decode(kv.get("value", ""))
