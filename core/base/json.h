@@ -21,9 +21,10 @@ struct JsonLimits {
 	int max_depth = 32;                   ///< Deeper nesting is refused.
 };
 
-/// One JSON value, or "missing" (what a lookup of an absent key gives). Copies are deep, moves are
-/// cheap. Objects keep the order in which keys were set. Integers are 64-bit and never turn into
-/// reals.
+/// One JSON value, or "missing" (what a lookup of an absent key gives). Copies are independent of
+/// each other, and cheap: they share their nodes until one of them is changed. Objects keep the
+/// order in which keys were set. Integers are 64-bit and never turn into reals. Reals are kept
+/// through parse and dump, though nothing here reads them.
 class Json {
 public:
 	Json() = default;  ///< Missing.
@@ -40,7 +41,7 @@ public:
 	static Json object();
 	static Json array();
 	static Json null();
-	static Json string(std::string_view value);  ///< Invalid UTF-8 bytes are replaced by '?'.
+	static Json string(std::string_view value);  ///< Invalid UTF-8 and NUL become '?'.
 	static Json integer(std::int64_t value);
 	static Json boolean(bool value);
 
@@ -64,14 +65,16 @@ public:
 	/// Objects. `get` of an absent key, or on a value that is no object, gives a missing Json.
 	Json get(std::string_view key) const;
 	bool has(std::string_view key) const;
-	void set(std::string_view key, Json value);  ///< A missing value erases the key.
+	/// A missing value erases the key. On a missing Json it makes an object; on another type it
+	/// does nothing.
+	void set(std::string_view key, Json value);
 	void erase(std::string_view key);
 	std::vector<std::string> keys() const;
 
 	/// Arrays and objects.
 	std::size_t size() const;
 	Json at(std::size_t index) const;
-	void push(Json value);
+	void push(Json value);  ///< On a missing Json it makes an array; on another type nothing.
 
 	bool operator==(const Json &other) const;
 

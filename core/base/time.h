@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <compare>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -34,7 +35,8 @@ inline std::int64_t to_ms(Duration d) {
 /// "0" alone. A bare number other than 0, an unknown unit, or a value beyond 290 years is Invalid.
 Result<Duration> parse_duration(std::string_view text);
 
-/// The text that Go's Duration.String() gives: "1h30m0s", "5s", "250ms", "0s".
+/// The text that Go's Duration.String() gives: "1h30m0s", "5s", "250ms", "0s". parse_duration reads
+/// it back to the same value.
 std::string format_duration(Duration duration);
 
 }  // namespace stolon::core

@@ -18,13 +18,14 @@ struct Lineage {
 
 /// True when everything up to `position` is part of the history that leads to `of`: `position` lies
 /// on of's own timeline at or before of's LSN, or on an ancestor at or before the point where that
-/// ancestor was left.
+/// ancestor was left, and in both cases not beyond what `of` has. An unknown timeline or LSN (0) on
+/// either side gives false.
 bool contains(const Lineage &of, WalPosition position);
 
 /// True when a standby at `standby` can go on streaming from an upstream with lineage `upstream`
 /// without a rewind: its position lies on upstream's timeline (at any LSN: the upstream may still
 /// be behind what it has flushed elsewhere only if it is the same timeline), or on an ancestor at
-/// or before its end.
+/// or before its end. An unknown position of the standby gives false.
 bool can_follow(const Lineage &upstream, WalPosition standby);
 
 }  // namespace stolon::core

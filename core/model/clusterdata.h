@@ -61,8 +61,8 @@ struct Keeper {
 /// An open election. While it is there `ClusterData::master` is empty.
 struct Election {
 	Epoch epoch;
-	DbUid old_master;           ///< may be named again if nobody else is eligible
-	WalPosition last_known;     ///< from the old master's last beat
+	DbUid old_master;        ///< may be named again if nobody else is eligible
+	WalPosition last_known;  ///< from the old master's last beat
 	/// Ancestors of last_known.timeline as far as they were known when the election was opened:
 	/// without them a standby that is still on an older timeline cannot be placed.
 	std::vector<HistoryEntry> history;

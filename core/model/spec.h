@@ -3,8 +3,10 @@
 // read-modify-write.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/json.h"
@@ -20,6 +22,7 @@ struct SpecLimits {
 	static constexpr Duration max_fail_interval = seconds(600);
 	static constexpr std::size_t max_pg_parameters = 512;
 	static constexpr std::size_t max_pg_hba = 1024;
+	static constexpr std::size_t max_pg_value_bytes = 8192;  ///< of a parameter or an HBA line
 };
 
 struct ClusterSpec {
@@ -33,13 +36,14 @@ struct ClusterSpec {
 	Duration election_patience = seconds(1);  ///< electionPatience: wait for votes of live standbys
 	std::uint64_t max_standby_lag = 1024 * 1024;  ///< maxStandbyLag, bytes
 	int max_standbys = 20;                        ///< maxStandbys (1..100)
-	std::string default_sslmode;  ///< sslmode of replication connections, "" = libpq's default
+	int additional_wal_senders = 5;  ///< additionalWalSenders (0..1000): beyond the standbys'
+	std::string default_sslmode;     ///< defaultSSLMode: of replication connections, "" = libpq's
 	std::map<std::string, std::string>
 	    pg_parameters;                ///< pgParameters: what the user wants in stolon.conf
 	std::vector<std::string> pg_hba;  ///< pgHBA: lines; empty = the generated default
-	std::vector<std::string>
-	    new_config_initdb;  ///< newConfig: {locale, encoding, dataChecksums} as initdb options
-	Json raw;               ///< The object as given; the source of unknown fields
+	/// newConfig: {locale, encoding, dataChecksums} as initdb options
+	std::vector<std::string> new_config_initdb = {"--data-checksums"};
+	Json raw;  ///< The object as given, missing if it was empty; the source of unknown fields
 
 	bool operator==(const ClusterSpec &) const = default;
 };
@@ -47,12 +51,21 @@ struct ClusterSpec {
 /// Reads a spec object. Refuses (Invalid, with the option's name): wrong types, values out of
 /// range, options that stolon has and we would silently not honour (synchronousReplication true,
 /// initMode pitr/existing, standbyConfig, ...), pgParameters that stolon manages itself, and two
-/// keys that differ only in case.
+/// keys that differ only in case. An option that is null counts as not given. Options that are not
+/// known at all are kept (see unknown_spec_options).
 Result<ClusterSpec> parse_spec(const Json &object);
 
 /// The object with every known option set to its value in effect (canonical names) and unknown
 /// fields kept.
 Json spec_to_json(const ClusterSpec &spec);
+
+/// The object as it is stored: `raw` with the options that have been changed since, so that an
+/// option which nobody set goes on following its default.
+Json spec_to_stored_json(const ClusterSpec &spec);
+
+/// Names in `raw` that neither this version nor stolon knows, to be shown to the operator: they may
+/// be misspelled.
+std::vector<std::string> unknown_spec_options(const ClusterSpec &spec);
 
 /// The parameters that stolon sets itself and a spec may not contain, lower case.
 bool is_managed_pg_parameter(std::string_view name);
