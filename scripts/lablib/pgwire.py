@@ -90,8 +90,16 @@ class Connection:
 
     def query(self, sql, timeout=5.0):
         """Rows as lists of strings (None for null) of the last statement."""
+        return self.query_together([sql], timeout)[0]
+
+    def query_together(self, statements, timeout=5.0):
+        """Sends several queries in one write; a list of rows for each."""
         self._deadline = time.monotonic() + timeout
-        self._send(b"Q", sql.encode() + b"\0")
+        messages = (sql.encode() + b"\0" for sql in statements)
+        self._send_raw(b"".join(b"Q" + struct.pack("!i", len(m) + 4) + m for m in messages))
+        return [self._answer() for _ in statements]
+
+    def _answer(self):
         rows, error = [], None
         while True:
             kind, body = self._receive()
