@@ -23,6 +23,7 @@ from .network import network_of
 PROGRAMS = ("stolon-launcher", "stolon-sentinel", "stolon-proxy", "stolonctl")
 CLUSTER = "lab"
 PREFIX = "stolon/cluster"
+MASTER_KEY = f"{PREFIX}/{CLUSTER}/master"
 APP = "app"
 SUPERUSER = "postgres"
 REPLICATION_USER = "stolon_repl"
@@ -106,7 +107,7 @@ class Lab:
         """The user of the servers, or None when they run as the caller."""
         return pwd.getpwnam(self.data["user"]) if self.data["user"] else None
 
-    def create(self, net, spec):
+    def create(self, net, spec, dead_endpoint=False):
         """The directory with everything but members."""
         if os.path.exists(self.file):
             raise LabError(
@@ -138,6 +139,7 @@ class Lab:
             "hosts": {},
             "members": {},
             "cut": {},
+            "dead_endpoint": dead_endpoint,
         }
         sources = {name: find_program(name) for name in PROGRAMS}
         find_program("etcd")
@@ -249,9 +251,16 @@ class Lab:
         self.save()
         return folder
 
-    def store_endpoints(self):
+    def store_endpoint(self):
         etcd = self.data["members"]["etcd"]
         return f"http://{etcd['address']}:{etcd['port']}"
+
+    def store_endpoints(self):
+        """As the members get them."""
+        if not self.data["dead_endpoint"]:
+            return self.store_endpoint()
+        port = self.data["members"]["etcd"]["peer_port"]
+        return f"http://{self.network.dead_address()}:{port + 1},{self.store_endpoint()}"
 
     def etcd(self, timeout=2.0):
         member = self.data["members"]["etcd"]
@@ -308,11 +317,18 @@ class Lab:
             self.folder(name), "log", {"node": "launcher"}.get(kind, kind) + ".log"
         )
 
-    def start_member(self, name):
+    def start_member(self, name, instead=()):
+        """Starts a member. `instead` holds options and values that replace its usual ones."""
         if self.main_process(name):
             raise LabError(f"{name} is running already.")
+        command = self.command(name)
+        for option, value in zip(instead[::2], instead[1::2]):
+            if option in command:
+                command[command.index(option) + 1] = value
+            else:
+                command += [option, value]
         pid = processes.start(
-            self.command(name),
+            command,
             self.folder(name),
             self.log_file(name),
             user=self.user,
@@ -385,7 +401,7 @@ class Lab:
         env = {
             "dsn": self.dsn(proxies[0]) if proxies else "",
             "ro_dsn": self.dsn(proxies[0], "ro_port") if proxies else "",
-            "etcd": self.store_endpoints(),
+            "etcd": self.store_endpoint(),
             "cluster_name": CLUSTER,
         }
         for name in proxies[1:]:

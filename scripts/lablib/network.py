@@ -16,6 +16,7 @@ from .processes import enter_namespace
 SUBNET = "10.77.0"
 # Belongs to nobody: the bridge floods packets for it, and everybody drops them.
 NOWHERE = "02:5a:ff:ff:ff:ff"
+DEAD_HOST = 250
 
 
 def _run(arguments, text=None, check=True):
@@ -43,6 +44,10 @@ class Loopback:
 
     def namespace(self, name):
         return None
+
+    def dead_address(self):
+        """Where nobody listens; here a connection is refused."""
+        return "127.0.0.9"
 
     def remove(self):
         pass
@@ -89,6 +94,10 @@ class Namespaces:
     def address(self, host):
         return f"{SUBNET}.{self.hosts[host]}"
 
+    def dead_address(self):
+        """Where nobody is; a connection to it is never answered."""
+        return f"{SUBNET}.{DEAD_HOST}"
+
     def _hardware(self, host):
         return f"02:5a:00:00:00:{self.hosts[host]:02x}"
 
@@ -118,9 +127,11 @@ class Namespaces:
                 f"link set {port} up",
             ],
         )
+        dead = f"neighbour replace {self.dead_address()} lladdr {NOWHERE} dev eth0 nud permanent"
         self._batch(
             self._name(host),
             ["link set lo up", f"address add {self.address(host)}/24 dev eth0", "link set eth0 up"]
+            + [dead]
             + [self._neighbour(other) for other in self.hosts if other != host],
         )
         for other in self.hosts:
