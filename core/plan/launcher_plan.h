@@ -10,11 +10,11 @@
 
 namespace stolon::core {
 
-/// What lies at PGDATA.
+/// What lies at PGDATA. An interrupted initdb or clone is never seen here: both are made in a
+/// directory beside, which is renamed once it is complete.
 enum class DataKind {
 	Absent,   ///< nothing, or an empty directory
-	Ours,     ///< a complete data directory with this cluster's and this keeper's stolon.state
-	Half,     ///< our own initdb was interrupted (marker found)
+	Ours,     ///< a complete data directory with this cluster's name and this keeper's stolon.state
 	Foreign,  ///< anything else: never touched
 };
 
@@ -22,39 +22,65 @@ struct DataDir {
 	DataKind kind = DataKind::Absent;
 	DataState state;                   ///< when Ours
 	std::string system_id;             ///< when Ours
-	std::string problem;               ///< when Foreign: what it is
+	std::string problem;               ///< when Foreign: what it is, one sentence
 	std::optional<DbUid> clone_ready;  ///< a complete clone lies beside, for this db
-	bool has_former_primary_history =
-	    false;  ///< when Ours: pg_control says "in production" or a clean shutdown of a primary
 };
 
 enum class PgState { Down, Starting, Running, Stopping };
 
+/// How hard the present stop of the postmaster is.
+enum class StopLevel { None, Fast, Immediate, Kill };
+
+/// Bounds of the launcher's waiting.
+struct LauncherTimes {
+	/// A fast stop that takes longer becomes an immediate one: a session that waits for a standby's
+	/// confirmation, or a dead disk, would hold it up for ever.
+	static constexpr Duration fast_stop = seconds(60);
+	/// The postmaster itself kills its children 5 s after an immediate stop.
+	static constexpr Duration immediate_stop = seconds(8);
+	/// The store is asked for this long before a server is started without having heard from it.
+	static constexpr Duration store_patience = seconds(3);
+	/// A launcher that has been asked to leave tries this long to release the mastership.
+	static constexpr Duration release_on_exit = seconds(5);
+};
+
 struct LauncherInputs {
 	Instant now;
 	KeeperUid uid;
-	std::string cluster_name;
-	std::optional<ClusterData>
-	    data;  ///< last view seen; nullopt: none was ever seen, or no cluster is initialised
-	bool view_is_fresh =
-	    false;  ///< the store answers, and the view was read after the last postmaster's end
+	/// Last view seen; nullopt: none was ever seen, or no cluster is initialised.
+	std::optional<ClusterData> data;
+	/// When the last answered linearizable read was sent (Mirror::fresh_at); zero: none yet. `data`
+	/// holds everything that was written before.
+	Instant view_read_at;
 	bool store_has_no_cluster = false;  ///< the store answered, and clusterdata is absent
+	/// Another launcher's node entry stands under our uid: "host:port"; empty: none.
+	std::string uid_taken_by;
 	DataDir dir;
+
 	PgState pg = PgState::Down;
-	bool pg_started_as_primary = false;  ///< no standby.signal when it was started
-	bool task_running = false;           ///< initdb, clone: a child is at work
-	DbUid task_db;                       ///< for which incarnation
-	bool leftovers = false;              ///< processes of a dead postmaster are still there
-	/// The last postmaster of this directory ran under the master's lease and ended; its beat has
-	/// not been replaced by `released` yet.
+	bool pg_is_primary = false;  ///< runs without standby.signal: started as primary, or promoted
+	Instant primary_seen_at;     ///< since when that is known
+	StopLevel stop_level = StopLevel::None;
+	Instant stop_level_at;  ///< when the present stop level was asked for
+
+	bool task_running = false;  ///< initdb, clone: a child is at work
+	DbUid task_db;              ///< for which incarnation
+	DbUid task_upstream;        ///< clone: from which incarnation; initdb: empty
+
+	bool leftovers = false;  ///< processes of a dead postmaster are, or may be, still there
+	/// The master's lease was last beaten by this directory's db under the present naming, and the
+	/// beat has not been replaced by `released`.
 	bool must_release = false;
-	std::int64_t released_revision =
-	    0;                            ///< mod_revision of our `released` beat; 0: none outstanding
-	Instant ended_at;                 ///< when the last postmaster was seen to be gone
+	/// mod_revision of our `released` beat under the present naming; 0: none outstanding.
+	std::int64_t released_revision = 0;
+	Instant ended_at;  ///< when the last postmaster was seen to be gone; else the launcher's start
 	std::optional<Instant> retry_at;  ///< not before: back-off after a failed action
-	bool upstream_ready = false;  ///< the master is writable and has applied the generation of our
-	                              ///< db (its slot exists)
+	std::string retry_reason;         ///< what failed
+	/// The upstream of our db has applied the view that names it (its slot exists), and it is
+	/// writable if it is the master.
+	bool upstream_ready = false;
 	bool stop_requested = false;  ///< SIGTERM: stop Postgres and leave
+	Instant stop_requested_at;
 };
 
 enum class LauncherAction {
@@ -67,19 +93,56 @@ enum class LauncherAction {
 	Swap,       ///< move PGDATA aside (if any) and the complete clone in its place
 	AbortTask,  ///< the task is for an incarnation that is no longer wanted
 	StartPrimary,
-	StartStandby,  ///< with standby.signal; following the view's upstream, or nobody
+	StartStandby,  ///< with standby.signal; following `follow`, or nobody
 	StopFast,
 	StopImmediate,
-	Exit,  ///< stop was requested, and all is down
+	StopKill,  ///< kill the postmaster; then Reap
+	Exit,      ///< stop was requested, and all is down
 };
+
+const char *to_string(LauncherAction action);
 
 struct LauncherDecision {
 	LauncherAction action = LauncherAction::Wait;
 	Reason reason;
+	DbUid db;                   ///< InitDb, Clone, Swap: the incarnation to make
+	DbUid follow;               ///< Clone, StartStandby: the upstream; empty: nobody
+	DbUid instead_of;           ///< Clone, Swap: the incarnation that is set aside; empty: none
+	bool refresh_view = false;  ///< the decision waits for a newer read of the store
 	std::optional<Instant> wake_at;
 };
 
-/// See the rules (L-01 ...) beside each case in launcher_plan.cpp.
+/// The first rule that applies, in this order:
+///
+///  L-01 leftovers of a dead postmaster: Reap.
+///  L-02 down, and the lease is still in its name: Release (while the store answers, or is given
+///       its patience).
+///  L-03 asked to leave: abort the task, stop fast, then Exit.
+///  L-04 a stop takes too long: immediate, then kill.
+///  L-05 the directory is foreign, of another cluster, or of another system: Refuse, untouched.
+///  L-06 down, and another launcher has our uid: Refuse.
+///  L-07 up, but this keeper's db is another one now: StopImmediate.
+///  L-08 up as a primary, but another db is the master (by a view that was read after the primary
+///       was seen, so not by an old one that does not yet know of our own promotion):
+///       StopImmediate.
+///  L-09 up: Wait; the keeper worker does the rest.
+///  L-10 a task for what is no longer wanted: AbortTask; otherwise Wait for it.
+///  L-11 something has just failed: Wait until retry_at.
+///  L-12 no view: with no data Wait; with data, after the store's patience, StartStandby that
+///       follows nobody. The store says that there is no cluster: Refuse to start (B-6).
+///  L-13 the view has no db for this keeper: Wait.
+///  L-14 a new first master with no data: InitDb; with data: Refuse (B-6).
+///  L-15 a new incarnation is wanted: Swap a complete clone in, or Clone once the upstream is
+///       ready, or Wait for it.
+///  L-16 the data that the view expects are not there: Refuse.
+///  L-17 the named master, by a read that was sent after the last postmaster's end: StartPrimary,
+///       after a release only when the sentinel has permitted it, or failInterval has passed, or
+///       nobody else is there (B-4). A view of an older epoch than the data's: Refuse (B-6).
+///  L-18 the old master of an open election: Wait for the outcome, at most failInterval, then
+///       StartStandby that follows nobody.
+///  L-19 a standby by such a read: StartStandby following the view's upstream, unless this keeper
+///       has voted in a later epoch than the view's.
+///  L-20 the store is silent for longer than its patience: StartStandby that follows nobody.
 LauncherDecision plan_launcher(const LauncherInputs &inputs);
 
 }  // namespace stolon::core
