@@ -1,0 +1,307 @@
+// S-03: the winner of an open election is named. S-04: the old master is named again. S-14: a
+// standby that came late is asked too.
+#include <algorithm>
+
+#include "core/plan/sentinel_draft.h"
+#include "core/plan/sentinel_election.h"
+
+namespace stolon::core::sentinel {
+
+namespace {
+
+/// What is known about one voter.
+struct Ballot {
+	const Db *db = nullptr;
+	const KeeperInfo *info = nullptr;  ///< nullptr: not present
+	bool voted = false;
+	bool acceptable = false;
+	std::uint64_t lag = 0;  ///< bytes behind the last known position, when acceptable
+	std::string verdict;    ///< one clause for the log
+};
+
+struct Count {
+	std::vector<Ballot> ballots;
+	bool all_voted = true;        ///< also those that are not present: they may be ahead
+	bool present_silent = false;  ///< somebody is present and has not voted
+	bool everybody_asked = true;  ///< no standby of the view is left out
+};
+
+const KeeperUid &keeper_of_old_master(const SentinelInputs &inputs) {
+	return inputs.data.find_db(inputs.data.election->old_master)->keeper;
+}
+
+/// True when the old master beat at least once, so that the last known position is its own. One
+/// that never did has acknowledged nothing: the last known position is then the vote that it was
+/// named with, and its promotion may have ended the timeline a little before that (the vote counts
+/// bytes received, a promotion ends behind the last whole record). A standby that followed it there
+/// is not refused for these bytes.
+bool old_master_has_beaten(const SentinelInputs &inputs) {
+	const BeatObservation *seen = beat_of(inputs, keeper_of_old_master(inputs));
+	return seen && seen->beat.db == inputs.data.election->old_master;
+}
+
+void judge_position(const SentinelInputs &inputs, const Ancestry &ancestry, Ballot &ballot) {
+	const WalPosition known = inputs.data.election->last_known;
+	const WalPosition position = ballot.info->vote->position;
+	const std::uint64_t max_lag = inputs.data.spec.max_standby_lag;
+	if (!known.lsn.valid()) {
+		ballot.acceptable = true;
+		ballot.verdict = "is at " + position.to_string();
+		return;
+	}
+	const Lineage lineage{position, ballot.info->history};
+	const std::uint64_t tolerance = old_master_has_beaten(inputs) ? 0 : max_lag;
+	switch (place(lineage, known, ancestry, tolerance)) {
+		case Standing::Contains:
+			ballot.acceptable = true;
+			ballot.verdict = "has everything, " + position.to_string();
+			return;
+		case Standing::Behind:
+			ballot.lag = bytes_behind(known.lsn, position.lsn);
+			ballot.acceptable = ballot.lag <= max_lag;
+			ballot.verdict =
+			    "is " + std::to_string(ballot.lag) + " bytes behind, " + position.to_string() +
+			    (ballot.acceptable ? ""
+			                       : ", more than maxStandbyLag of " + std::to_string(max_lag));
+			return;
+		case Standing::Unrelated:
+			ballot.verdict = "has diverged, " + position.to_string();
+			return;
+		case Standing::Unplaced:
+			ballot.verdict = "cannot be placed, " + position.to_string() +
+			                 ": nobody present knows the history of timeline " +
+			                 std::to_string(known.timeline.value) + " for certain";
+			return;
+	}
+}
+
+Ballot read_ballot(const SentinelInputs &inputs, const Ancestry &ancestry, const Db &db) {
+	Ballot ballot;
+	ballot.db = &db;
+	ballot.info = info_of(inputs, db);
+	if (!ballot.info) {
+		ballot.verdict = "is not present";
+		return ballot;
+	}
+	const auto &vote = ballot.info->vote;
+	if (!vote || vote->epoch != inputs.data.election->epoch) {
+		ballot.verdict = "has not voted";
+		return ballot;
+	}
+	ballot.voted = true;
+	if (ballot.info->role != PgRole::Standby) {
+		ballot.verdict = "is not a standby";
+	} else if (!vote->position.timeline.valid() || !vote->position.lsn.valid()) {
+		ballot.verdict = "voted without a position";
+	} else {
+		judge_position(inputs, ancestry, ballot);
+	}
+	return ballot;
+}
+
+Count count_votes(const SentinelInputs &inputs) {
+	const Election &election = *inputs.data.election;
+	Ancestry ancestry{!election.history.empty(), false, election.history};
+	if (!ancestry.known) {
+		ancestry = ancestry_of(inputs, election.last_known.timeline, election.old_master);
+	}
+	Count count;
+	for (const auto &uid : election.voters) {
+		const Db *db = inputs.data.find_db(uid);
+		if (!db) {
+			continue;
+		}
+		Ballot ballot = read_ballot(inputs, ancestry, *db);
+		count.all_voted = count.all_voted && ballot.voted;
+		count.present_silent = count.present_silent || (ballot.info && !ballot.voted);
+		count.ballots.push_back(std::move(ballot));
+	}
+	for (const auto &[uid, db] : inputs.data.dbs) {
+		const bool asked =
+		    std::find(election.voters.begin(), election.voters.end(), uid) != election.voters.end();
+		count.everybody_asked = count.everybody_asked && (asked || uid == election.old_master);
+	}
+	return count;
+}
+
+/// The most advanced acceptable vote; among equals the lower keeper uid. Nullptr: nobody.
+const Ballot *choose(const SentinelInputs &inputs, const Count &count) {
+	// Without any last known position nothing tells a good vote from a stale one, except that
+	// everybody who could have more has voted.
+	if (!inputs.data.election->last_known.lsn.valid() &&
+	    !(count.all_voted && count.everybody_asked)) {
+		return nullptr;
+	}
+	const Ballot *best = nullptr;
+	for (const auto &ballot : count.ballots) {
+		if (!ballot.acceptable) {
+			continue;
+		}
+		const Lsn lsn = ballot.info->vote->position.lsn;
+		if (!best || lsn > best->info->vote->position.lsn ||
+		    (lsn == best->info->vote->position.lsn && ballot.db->keeper < best->db->keeper)) {
+			best = &ballot;
+		}
+	}
+	return best;
+}
+
+std::string verdicts(const Count &count) {
+	std::vector<std::string> parts;
+	for (const auto &ballot : count.ballots) {
+		parts.push_back(ballot.db->uid.value + " on " + ballot.db->keeper.value + " " +
+		                ballot.verdict);
+	}
+	return join(parts, "; ");
+}
+
+HistoryEvent event_of(const SentinelInputs &inputs, std::string kind, const KeeperUid &to,
+                      WalPosition chosen) {
+	const Election &election = *inputs.data.election;
+	HistoryEvent event;
+	event.kind = std::move(kind);
+	event.epoch = election.epoch;
+	event.from = keeper_of_old_master(inputs);
+	event.to = to;
+	event.last_known = election.last_known;
+	event.chosen = chosen;
+	event.reason = election.reason;
+	event.duration_ms = to_ms(inputs.now - inputs.data_seen_at);
+	return event;
+}
+
+SentinelDecision name_winner(const SentinelInputs &inputs, const Count &count, const Ballot &best) {
+	const Election &election = *inputs.data.election;
+	const KeeperUid old_keeper = keeper_of_old_master(inputs);
+	const WalPosition chosen = best.info->vote->position;
+	Draft draft(inputs);
+	draft.data.election.reset();
+	draft.data.resume.reset();
+	draft.data.master = best.db->uid;
+	draft.data.named_at = chosen;
+	Db &winner = draft.data.dbs.at(best.db->uid);
+	winner.init = DbInit::None;
+	draft.touch(winner);
+	// The old master's data may hold WAL that nobody else has. Its keeper gets a new incarnation,
+	// so that the launcher moves that directory aside instead of following with it.
+	draft.replace_db(old_keeper, DbInit::Resync, best.db->uid);
+	draft.follow_master();
+
+	SentinelDecision decision = std::move(draft).finish(
+	    "S-03", "The election of epoch " + std::to_string(election.epoch.value) + " is won by " +
+	                best.db->uid.value + " on keeper " + best.db->keeper.value + " at " +
+	                chosen.to_string() + "; last known was " + election.last_known.to_string() +
+	                ". Votes: " + verdicts(count) + ".");
+	decision.write_master = true;
+	decision.event = event_of(inputs, "failover", best.db->keeper, chosen);
+	return decision;
+}
+
+/// The old master's data directory is at hand: its launcher or its keeper says so.
+bool old_master_is_present(const SentinelInputs &inputs, const Db &old_master) {
+	const NodeInfo *node = node_of(inputs, old_master.keeper);
+	return (node && node->db == old_master.uid) || info_of(inputs, old_master);
+}
+
+SentinelDecision name_old_master(const SentinelInputs &inputs, const Count &count,
+                                 const Db &old_master) {
+	const Election &election = *inputs.data.election;
+	Draft draft(inputs);
+	draft.data.election.reset();
+	// A fresh epoch, so that no beat and no vote of before can be taken for one of now.
+	draft.data.epoch = inputs.data.epoch.next();
+	draft.data.master = old_master.uid;
+	draft.data.named_at = election.last_known;
+	draft.data.resume.reset();
+	const BeatObservation *seen = beat_of(inputs, old_master.keeper);
+	if (seen && seen->beat.released && seen->beat.db == old_master.uid) {
+		draft.data.resume = ResumePermit{old_master.uid, seen->mod_revision};
+	}
+	draft.follow_master();
+	draft.touch(draft.data.dbs.at(old_master.uid));
+
+	SentinelDecision decision = std::move(draft).finish(
+	    "S-04", "Nobody can win the election of epoch " + std::to_string(election.epoch.value) +
+	                " (" + verdicts(count) + "; last known was " + election.last_known.to_string() +
+	                "), so the old master " + old_master.uid.value + " on keeper " +
+	                old_master.keeper.value + " is named again in epoch " +
+	                std::to_string(inputs.data.epoch.next().value) + ".");
+	decision.write_master = true;
+	decision.event = event_of(inputs, "resume", old_master.keeper, election.last_known);
+	return decision;
+}
+
+/// S-14: standbys that are eligible now and have not been asked; none: nullopt.
+std::optional<SentinelDecision> ask_late_standbys(const SentinelInputs &inputs) {
+	const Election &election = *inputs.data.election;
+	Draft draft(inputs);
+	auto &voters = draft.data.election->voters;
+	std::vector<std::string> added;
+	for (const auto &uid :
+	     find_electorate(inputs, election.old_master, election.last_known).voters) {
+		if (std::find(voters.begin(), voters.end(), uid) == voters.end()) {
+			voters.push_back(uid);
+			added.push_back(uid.value);
+		}
+	}
+	if (added.empty()) {
+		return std::nullopt;
+	}
+	return std::move(draft).finish(
+	    "S-14",
+	    "The election of epoch " + std::to_string(election.epoch.value) +
+	        " could not be decided; these standbys are asked as well: " + join(added, ", ") + ".");
+}
+
+/// Patience is over or everybody has voted, and no vote is acceptable.
+SentinelDecision fall_back(const SentinelInputs &inputs, const Count &count, Instant from) {
+	const Election &election = *inputs.data.election;
+	const Db &old_master = *inputs.data.find_db(election.old_master);
+	if (auto decision = ask_late_standbys(inputs)) {
+		return std::move(*decision);
+	}
+	const ClusterSpec &spec = inputs.data.spec;
+	const Instant last_call = plus(from, std::max(spec.fail_interval, spec.election_patience));
+	if (count.present_silent && inputs.now < last_call) {
+		return wait_for("S-04",
+		                "No vote of epoch " + std::to_string(election.epoch.value) +
+		                    " is acceptable so far (" + verdicts(count) +
+		                    "); a standby that is present gets a little longer.",
+		                last_call);
+	}
+	if (!old_master_is_present(inputs, old_master)) {
+		return wait_for("S-04", "Nobody can win the election of epoch " +
+		                            std::to_string(election.epoch.value) + " (" + verdicts(count) +
+		                            "; last known was " + election.last_known.to_string() +
+		                            "). Waiting for the old master " + old_master.uid.value +
+		                            " on keeper " + old_master.keeper.value +
+		                            ", or for a standby that is close enough.");
+	}
+	return name_old_master(inputs, count, old_master);
+}
+
+}  // namespace
+
+SentinelDecision decide_election(const SentinelInputs &inputs) {
+	const Election &election = *inputs.data.election;
+	if (!inputs.data.find_db(election.old_master)) {
+		return wait_for("S-03",
+		                "The open election names an old master that is not in the view; "
+		                "nothing is decided. Check clusterdata.");
+	}
+	const Count count = count_votes(inputs);
+	const Instant from = latest({inputs.data_seen_at, inputs.contact_since});
+	const Instant patience_end = plus(from, inputs.data.spec.election_patience);
+	if (!count.all_voted && inputs.now < patience_end) {
+		return wait_for("S-03",
+		                "The election of epoch " + std::to_string(election.epoch.value) +
+		                    " waits for votes: " + verdicts(count) + ".",
+		                patience_end);
+	}
+	if (const Ballot *best = choose(inputs, count)) {
+		return name_winner(inputs, count, *best);
+	}
+	return fall_back(inputs, count, from);
+}
+
+}  // namespace stolon::core::sentinel

@@ -1,0 +1,64 @@
+#include "core/plan/sentinel_draft.h"
+
+#include <utility>
+
+namespace stolon::core::sentinel {
+
+Draft::Draft(const SentinelInputs &inputs) : data(inputs.data), fresh_(inputs.fresh_db_uids) {
+	++data.generation;
+}
+
+std::optional<DbUid> Draft::take_uid() {
+	while (taken_ < fresh_.size()) {
+		const DbUid &uid = fresh_[taken_++];
+		if (!uid.empty() && !data.dbs.contains(uid)) {
+			return uid;
+		}
+	}
+	return std::nullopt;
+}
+
+Db *Draft::replace_db(const KeeperUid &uid, DbInit init, const DbUid &follow) {
+	Keeper &keeper = data.keepers.at(uid);
+	// The new uid is taken before the old one is free, so that it never comes back.
+	const auto fresh = take_uid();
+	data.dbs.erase(keeper.db);
+	keeper.db = fresh.value_or(DbUid{});
+	if (!fresh) {
+		return nullptr;
+	}
+	Db db;
+	db.uid = *fresh;
+	db.keeper = uid;
+	db.init = init;
+	db.follow = follow;
+	touch(db);
+	return &data.dbs.insert_or_assign(*fresh, std::move(db)).first->second;
+}
+
+void Draft::follow_master() {
+	for (auto &[uid, db] : data.dbs) {
+		const DbUid wanted = uid == data.master ? DbUid{} : data.master;
+		if (db.follow != wanted) {
+			db.follow = wanted;
+			touch(db);
+		}
+	}
+}
+
+SentinelDecision Draft::finish(std::string rule, std::string sentence) && {
+	SentinelDecision decision;
+	decision.write = true;
+	decision.data = std::move(data);
+	decision.reasons.push_back({std::move(rule), std::move(sentence)});
+	return decision;
+}
+
+SentinelDecision wait_for(std::string rule, std::string sentence, std::optional<Instant> wake_at) {
+	SentinelDecision decision;
+	decision.reasons.push_back({std::move(rule), std::move(sentence)});
+	decision.wake_at = wake_at;
+	return decision;
+}
+
+}  // namespace stolon::core::sentinel

@@ -1,0 +1,211 @@
+#include "core/plan/sentinel_facts.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace stolon::core::sentinel {
+
+Instant plus(Instant from, Duration by) {
+	const auto room = Duration::max() - std::max(from.since_boot, Duration(0));
+	return by > room ? Instant{Duration::max()} : from + by;
+}
+
+Instant latest(std::initializer_list<Instant> instants) {
+	return std::max(instants);
+}
+
+std::uint64_t bytes_behind(Lsn ahead, Lsn behind) {
+	return ahead.value > behind.value ? ahead.value - behind.value : 0;
+}
+
+const KeeperInfo *info_of(const SentinelInputs &inputs, const Db &db) {
+	const auto found = inputs.infos.find(db.keeper);
+	if (found == inputs.infos.end() || found->second.db != db.uid) {
+		return nullptr;
+	}
+	return &found->second;
+}
+
+const NodeInfo *node_of(const SentinelInputs &inputs, const KeeperUid &uid) {
+	const auto found = inputs.nodes.find(uid);
+	if (found == inputs.nodes.end()) {
+		return nullptr;
+	}
+	const std::string &theirs = found->second.system_id;
+	const std::string &ours = inputs.data.system_id;
+	if (!theirs.empty() && !ours.empty() && theirs != ours) {
+		return nullptr;
+	}
+	return &found->second;
+}
+
+const BeatObservation *beat_of(const SentinelInputs &inputs, const KeeperUid &uid) {
+	const auto found = inputs.beats.find(uid);
+	return found == inputs.beats.end() ? nullptr : &found->second;
+}
+
+namespace {
+
+/// The master has beaten since it was named: it lives as long as its last beat says.
+MasterHealth judge_beating(const SentinelInputs &inputs, const Db &master,
+                           const BeatObservation &seen) {
+	// A validity below what any spec allows is not believed: waiting longer is always safe.
+	const Duration valid = std::max<Duration>(seen.beat.valid, SpecLimits::min_fail_interval);
+	const Instant from = latest({seen.seen_at, inputs.contact_since});
+	MasterHealth health;
+	health.rule = "S-05";
+	health.expires_at = plus(from, valid);
+	if (inputs.now < health.expires_at) {
+		return health;
+	}
+	health.state = MasterHealth::State::Expired;
+	health.sentence = "The last beat of master " + master.uid.value + " on keeper " +
+	                  master.keeper.value + " (epoch " + std::to_string(seen.beat.epoch.value) +
+	                  ", revision " + std::to_string(seen.mod_revision) + ") has been seen for " +
+	                  age_text(inputs.now - from) + " and was valid for " + age_text(valid) + ".";
+	return health;
+}
+
+/// The master has not beaten since its naming was seen. Nothing can have been acknowledged in this
+/// epoch, so the grace only serves to let a promotion begin.
+MasterHealth judge_silent(const SentinelInputs &inputs, const Db &master,
+                          const BeatObservation *seen) {
+	Instant from = latest({inputs.master_seen_at, inputs.contact_since});
+	Duration grace = inputs.data.spec.fail_interval * 2;
+	// Whatever was put over the master's own beat came after it: its validity is counted from there
+	// at the earliest.
+	if (seen) {
+		from = latest({from, seen->seen_at});
+	}
+	// A beat of this very epoch that was guarded by another revision of `master` (somebody rewrote
+	// the key) may still be relied on by its sender.
+	if (seen && seen->beat.db == master.uid && seen->beat.epoch == inputs.data.epoch) {
+		grace += std::min<Duration>(seen->beat.valid, SpecLimits::max_fail_interval);
+	}
+	MasterHealth health;
+	health.rule = "S-08";
+	health.expires_at = plus(from, grace);
+	if (inputs.now < health.expires_at) {
+		return health;
+	}
+	health.state = MasterHealth::State::Expired;
+	health.sentence = "Master " + master.uid.value + " on keeper " + master.keeper.value +
+	                  " was named in epoch " + std::to_string(inputs.data.epoch.value) +
+	                  " and has not sent a beat for " + age_text(inputs.now - from) + "; it had " +
+	                  age_text(grace) + ".";
+	return health;
+}
+
+}  // namespace
+
+MasterHealth judge_master(const SentinelInputs &inputs, const Db &master) {
+	const BeatObservation *seen = beat_of(inputs, master.keeper);
+	const bool of_this_term =
+	    seen && seen->beat.db == master.uid && seen->beat.epoch == inputs.data.epoch;
+	if (of_this_term && seen->beat.released) {
+		MasterHealth health;
+		health.state = MasterHealth::State::Released;
+		health.rule = "S-06";
+		health.sentence = "The launcher of master " + master.uid.value + " on keeper " +
+		                  master.keeper.value + " released it in epoch " +
+		                  std::to_string(seen->beat.epoch.value) + ": " +
+		                  (seen->beat.reason.empty() ? "no reason given" : seen->beat.reason) + ".";
+		return health;
+	}
+	if (of_this_term && seen->beat.master_revision == inputs.master_revision) {
+		return judge_beating(inputs, master, *seen);
+	}
+	return judge_silent(inputs, master, seen);
+}
+
+namespace {
+
+/// What one server's lineage says about the ancestors of `timeline`, or nullopt.
+std::optional<std::vector<HistoryEntry>> ancestors_in(const KeeperInfo &info, Timeline timeline) {
+	if (info.position.timeline == timeline) {
+		return info.history;
+	}
+	const auto found =
+	    std::find_if(info.history.begin(), info.history.end(),
+	                 [&](const HistoryEntry &entry) { return entry.timeline == timeline; });
+	if (found == info.history.end()) {
+		return std::nullopt;
+	}
+	return std::vector<HistoryEntry>(info.history.begin(), found);
+}
+
+}  // namespace
+
+Ancestry ancestry_of(const SentinelInputs &inputs, Timeline timeline, const DbUid &best_source) {
+	Ancestry ancestry;
+	for (const auto &[uid, db] : inputs.data.dbs) {
+		const KeeperInfo *info = info_of(inputs, db);
+		if (!info) {
+			continue;
+		}
+		auto ancestors = ancestors_in(*info, timeline);
+		if (!ancestors) {
+			continue;
+		}
+		if (uid == best_source) {
+			return Ancestry{true, false, std::move(*ancestors)};
+		}
+		if (ancestry.known && !histories_agree(ancestry.history, *ancestors)) {
+			ancestry.contradictory = true;
+		}
+		if (!ancestry.known || ancestors->size() > ancestry.history.size()) {
+			ancestry.history = std::move(*ancestors);
+		}
+		ancestry.known = true;
+	}
+	return ancestry;
+}
+
+bool histories_agree(const std::vector<HistoryEntry> &a, const std::vector<HistoryEntry> &b) {
+	return std::all_of(a.begin(), a.end(), [&](const HistoryEntry &mine) {
+		return std::all_of(b.begin(), b.end(), [&](const HistoryEntry &other) {
+			return mine.timeline != other.timeline || mine.end == other.end;
+		});
+	});
+}
+
+Standing place(const Lineage &candidate, WalPosition known, const Ancestry &ancestry,
+               std::uint64_t fork_tolerance) {
+	if (ancestry.contradictory) {
+		return Standing::Unplaced;
+	}
+	if (ancestry.known && !histories_agree(candidate.history, ancestry.history)) {
+		return Standing::Unrelated;
+	}
+	if (candidate.position.timeline == known.timeline) {
+		return candidate.position.lsn >= known.lsn ? Standing::Contains : Standing::Behind;
+	}
+	const auto left =
+	    std::find_if(candidate.history.begin(), candidate.history.end(),
+	                 [&](const HistoryEntry &entry) { return entry.timeline == known.timeline; });
+	if (left != candidate.history.end()) {
+		const bool has_it =
+		    contains(candidate, known) || bytes_behind(known.lsn, left->end) <= fork_tolerance;
+		return has_it ? Standing::Contains : Standing::Unrelated;
+	}
+	// The candidate is on an ancestor of the known timeline, or somewhere else altogether.
+	if (!ancestry.known) {
+		return Standing::Unplaced;
+	}
+	return contains(Lineage{known, ancestry.history}, candidate.position) ? Standing::Behind
+	                                                                      : Standing::Unrelated;
+}
+
+std::string age_text(Duration age) {
+	return format_duration(std::chrono::duration_cast<milliseconds>(age));
+}
+
+std::string join(const std::vector<std::string> &parts, const std::string &separator) {
+	std::string text;
+	for (const auto &part : parts) {
+		text += (text.empty() ? "" : separator) + part;
+	}
+	return text;
+}
+
+}  // namespace stolon::core::sentinel

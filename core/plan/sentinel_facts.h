@@ -1,0 +1,68 @@
+// What the rules of the sentinel plan ask of its inputs: who is present, how old is what, who lies
+// where in the WAL. Only sentinel_*.cpp use it.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/lineage/lineage.h"
+#include "core/plan/sentinel_plan.h"
+
+namespace stolon::core::sentinel {
+
+/// `from` + `by`, without wrapping: contact_since may lie in the farthest future.
+Instant plus(Instant from, Duration by);
+Instant latest(std::initializer_list<Instant> instants);
+
+/// How many bytes `behind` is behind `ahead`; 0 when it is not.
+std::uint64_t bytes_behind(Lsn ahead, Lsn behind);
+
+/// What the keeper worker of exactly this incarnation says, or nullptr when it is not present.
+const KeeperInfo *info_of(const SentinelInputs &inputs, const Db &db);
+/// The launcher on this keeper, or nullptr; one with another cluster's data counts as absent.
+const NodeInfo *node_of(const SentinelInputs &inputs, const KeeperUid &uid);
+/// The last beat put by this keeper's host, of whichever db and epoch, or nullptr.
+const BeatObservation *beat_of(const SentinelInputs &inputs, const KeeperUid &uid);
+
+/// What the beats say about the named master.
+struct MasterHealth {
+	enum class State { Alive, Released, Expired };
+	State state = State::Alive;
+	Instant expires_at;    ///< when Alive: it is Expired from here on
+	std::string rule;      ///< S-05, S-06 or S-08
+	std::string sentence;  ///< what was seen, with the numbers that mattered
+};
+MasterHealth judge_master(const SentinelInputs &inputs, const Db &master);
+
+/// Ancestors of a timeline, as far as somebody present knows them.
+struct Ancestry {
+	bool known = false;
+	bool contradictory = false;  ///< two servers disagree about it: then nobody can be placed
+	std::vector<HistoryEntry> history;
+};
+Ancestry ancestry_of(const SentinelInputs &inputs, Timeline timeline, const DbUid &best_source);
+
+/// Where a candidate lies in relation to a position that is known to have been reached.
+enum class Standing {
+	Contains,   ///< it has everything up to there
+	Behind,     ///< the same line, but not as far
+	Unrelated,  ///< it left that line before that position, or was never on it
+	Unplaced,   ///< nobody present knows the line well enough to tell
+};
+/// `fork_tolerance`: a candidate that left the line at most so many bytes before `known` counts as
+/// Contains (see name_winner); 0 otherwise.
+Standing place(const Lineage &candidate, WalPosition known, const Ancestry &ancestry,
+               std::uint64_t fork_tolerance);
+
+/// False when both name the same ancestor but not its same end: then they are different lines with
+/// the same timeline numbers.
+bool histories_agree(const std::vector<HistoryEntry> &a, const std::vector<HistoryEntry> &b);
+
+/// "1.5s": for sentences; whole milliseconds.
+std::string age_text(Duration age);
+std::string join(const std::vector<std::string> &parts, const std::string &separator);
+
+}  // namespace stolon::core::sentinel

@@ -1,0 +1,301 @@
+#include "core/plan/sentinel_members.h"
+
+#include <algorithm>
+
+#include "core/plan/sentinel_draft.h"
+
+namespace stolon::core::sentinel {
+
+namespace {
+
+/// A node that has nothing and asks to be told what to become.
+bool is_blank(const NodeInfo &node) {
+	return node.phase == NodePhase::Waiting && node.db.empty() && node.system_id.empty() &&
+	       !node.host.empty() && node.port > 0;
+}
+
+/// A member that has no db at the moment although its launcher holds this cluster's data: those of
+/// an incarnation that the view has forgotten. The launcher keeps them aside when it gets a new
+/// one.
+bool lost_its_db(const SentinelInputs &inputs, const Keeper *keeper, const NodeInfo &node) {
+	return keeper && keeper->db.empty() && !node.db.empty() &&
+	       node.system_id == inputs.data.system_id;
+}
+
+Keeper &put_keeper(ClusterData &data, const NodeInfo &node) {
+	Keeper &keeper = data.keepers[node.uid];
+	keeper.uid = node.uid;
+	keeper.host = node.host;
+	keeper.port = node.port;
+	return keeper;
+}
+
+}  // namespace
+
+SentinelDecision name_first_master(const SentinelInputs &inputs) {
+	const NodeInfo *chosen = nullptr;
+	for (const auto &[uid, node] : inputs.nodes) {
+		// A new, empty cluster beside existing data would take its clients away from them.
+		if (!node.db.empty() || !node.system_id.empty()) {
+			return wait_for("S-01", "Keeper " + uid.value + " has data (system identifier " +
+			                            node.system_id + ", db " + node.db.value +
+			                            "), so no empty first master is named beside it. Move that "
+			                            "data directory away, or stop its launcher, to go on.");
+		}
+		if (!chosen && is_blank(node)) {
+			chosen = &node;
+		}
+	}
+	if (!chosen) {
+		return wait_for("S-01",
+		                "No waiting node without data is present that could become the "
+		                "first master.");
+	}
+	Draft draft(inputs);
+	put_keeper(draft.data, *chosen);
+	const Db *db = draft.replace_db(chosen->uid, DbInit::New, {});
+	if (!db) {
+		return wait_for("S-01", "No unused db uid is at hand.");
+	}
+	draft.data.master = db->uid;
+	draft.data.named_at = {};
+	draft.data.epoch = inputs.data.epoch.next();
+	const std::string sentence =
+	    "Keeper " + chosen->uid.value + " at " + chosen->host + ":" + std::to_string(chosen->port) +
+	    " is the first waiting node and becomes the first master, db " + db->uid.value + ".";
+	SentinelDecision decision = std::move(draft).finish("S-01", sentence);
+	decision.write_master = true;
+	return decision;
+}
+
+SentinelDecision finish_initialising(const SentinelInputs &inputs, const Db &master) {
+	const BeatObservation *seen = beat_of(inputs, master.keeper);
+	const bool beats = seen && seen->beat.db == master.uid &&
+	                   seen->beat.epoch == inputs.data.epoch &&
+	                   seen->beat.master_revision == inputs.master_revision &&
+	                   !seen->beat.released && seen->beat.writable;
+	const NodeInfo *node = node_of(inputs, master.keeper);
+	if (!beats || !node || node->db != master.uid || node->system_id.empty()) {
+		return wait_for("S-02", "Waiting for the first master " + master.uid.value + " on keeper " +
+		                            master.keeper.value +
+		                            " to be writable and for its launcher to report the system "
+		                            "identifier.");
+	}
+	Draft draft(inputs);
+	draft.data.phase = ClusterPhase::Normal;
+	draft.data.system_id = node->system_id;
+	Db &db = draft.data.dbs.at(master.uid);
+	db.init = DbInit::None;
+	draft.touch(db);
+	SentinelDecision decision = std::move(draft).finish(
+	    "S-02", "The first master " + master.uid.value + " on keeper " + master.keeper.value +
+	                " is writable at " + seen->beat.position.to_string() + "; system identifier " +
+	                node->system_id + ".");
+	HistoryEvent event;
+	event.kind = "init";
+	event.epoch = inputs.data.epoch;
+	event.to = master.keeper;
+	event.chosen = seen->beat.position;
+	event.reason = decision.reasons.front().text;
+	decision.event = std::move(event);
+	return decision;
+}
+
+namespace {
+
+using Step = std::optional<SentinelDecision>;
+
+int standbys_of(const ClusterData &data) {
+	return static_cast<int>(std::count_if(data.dbs.begin(), data.dbs.end(), [&](const auto &pair) {
+		return pair.first != data.master;
+	}));
+}
+
+/// S-09: known as a keeper; a db of its own when there is a cluster to clone and room for it.
+Step add_nodes(const SentinelInputs &inputs) {
+	Draft draft(inputs);
+	const bool with_db = inputs.data.phase == ClusterPhase::Normal && !inputs.data.master.empty();
+	std::vector<std::string> added;
+	std::vector<std::string> left_out;
+	for (const auto &[uid, node] : inputs.nodes) {
+		const Keeper *keeper = inputs.data.find_keeper(uid);
+		if ((keeper && !keeper->db.empty()) ||
+		    !(is_blank(node) || lost_its_db(inputs, keeper, node))) {
+			continue;
+		}
+		const bool room = standbys_of(draft.data) < inputs.data.spec.max_standbys &&
+		                  draft.data.dbs.size() < ModelLimits::max_dbs;
+		if (!keeper && draft.data.keepers.size() >= ModelLimits::max_keepers) {
+			left_out.push_back(uid.value);
+			continue;
+		}
+		if (!keeper) {
+			put_keeper(draft.data, node);
+			added.push_back(uid.value + " at " + node.host + ":" + std::to_string(node.port));
+		}
+		if (with_db && !room) {
+			left_out.push_back(uid.value);
+		} else if (with_db) {
+			if (const Db *db = draft.replace_db(uid, DbInit::Resync, inputs.data.master)) {
+				added.push_back(uid.value + " with db " + db->uid.value);
+			}
+		}
+	}
+	const std::string full =
+	    left_out.empty() ? ""
+	                     : " No standby is made on " + join(left_out, ", ") + ": maxStandbys is " +
+	                           std::to_string(inputs.data.spec.max_standbys) + ".";
+	if (added.empty()) {
+		return left_out.empty() ? Step() : Step(wait_for("S-09", full.substr(1)));
+	}
+	return std::move(draft).finish("S-09", "Added: " + join(added, ", ") + "." + full);
+}
+
+/// S-10. Only the launcher that has this keeper's data, or none, speaks for its address.
+Step update_addresses(const SentinelInputs &inputs) {
+	Draft draft(inputs);
+	std::vector<std::string> changed;
+	for (auto &[uid, keeper] : draft.data.keepers) {
+		const NodeInfo *node = node_of(inputs, uid);
+		if (!node || node->host.empty() || node->port <= 0 ||
+		    (!node->db.empty() && node->db != keeper.db) ||
+		    (node->host == keeper.host && node->port == keeper.port)) {
+			continue;
+		}
+		changed.push_back(uid.value + " from " + keeper.host + ":" + std::to_string(keeper.port) +
+		                  " to " + node->host + ":" + std::to_string(node->port));
+		keeper.host = node->host;
+		keeper.port = node->port;
+		if (const auto db = draft.data.dbs.find(keeper.db); db != draft.data.dbs.end()) {
+			draft.touch(db->second);
+		}
+	}
+	if (changed.empty()) {
+		return std::nullopt;
+	}
+	return std::move(draft).finish("S-10", "Addresses changed: " + join(changed, ", ") + ".");
+}
+
+/// The master's lineage as it says itself, once it is writable in the present epoch; else nullopt.
+std::optional<Lineage> lineage_of_master(const SentinelInputs &inputs) {
+	const Db *master = inputs.data.find_db(inputs.data.master);
+	const KeeperInfo *info = master ? info_of(inputs, *master) : nullptr;
+	if (!info || info->role != PgRole::Primary || !info->writable ||
+	    info->writable_epoch != inputs.data.epoch || !info->position.timeline.valid()) {
+		return std::nullopt;
+	}
+	// Every timeline but the first has ancestors. One that does not name them would make strangers
+	// of all standbys that have not reached it yet.
+	if (info->position.timeline.value > 1 && info->history.empty()) {
+		return std::nullopt;
+	}
+	return Lineage{info->position, info->history};
+}
+
+/// Why this standby's data are of no use any more; empty: they are, or nobody can tell yet.
+std::string useless(const SentinelInputs &inputs, const Db &db, const Lineage &master) {
+	const NodeInfo *node = node_of(inputs, db.keeper);
+	if (db.init == DbInit::None && node && is_blank(*node)) {
+		return "its data directory is gone";
+	}
+	const KeeperInfo *info = info_of(inputs, db);
+	if (!info || !info->position.timeline.valid() || !info->position.lsn.valid()) {
+		return {};
+	}
+	// What was received may end within a record, a little behind the point where the new timeline
+	// began, and is then simply dropped. What was replayed cannot be taken back.
+	const WalPosition applied{info->position.timeline,
+	                          info->replayed.valid() ? info->replayed : info->position.lsn};
+	if (can_follow(master, applied) && histories_agree(info->history, master.history)) {
+		return {};
+	}
+	return "it is at " + applied.to_string() + ", which is not on the master's line (" +
+	       master.position.to_string() + ")";
+}
+
+/// S-11.
+Step replace_useless(const SentinelInputs &inputs) {
+	const auto master = lineage_of_master(inputs);
+	if (inputs.data.phase != ClusterPhase::Normal || !master) {
+		return std::nullopt;
+	}
+	for (const auto &[uid, db] : inputs.data.dbs) {
+		const Keeper *keeper = inputs.data.find_keeper(db.keeper);
+		if (uid == inputs.data.master || !keeper || keeper->db != uid) {
+			continue;
+		}
+		const std::string why = useless(inputs, db, *master);
+		if (why.empty()) {
+			continue;
+		}
+		Draft draft(inputs);
+		const Db *fresh = draft.replace_db(db.keeper, DbInit::Resync, inputs.data.master);
+		if (!fresh) {
+			return wait_for("S-11", "No unused db uid is at hand.");
+		}
+		const std::string sentence = "Standby " + uid.value + " on keeper " + db.keeper.value +
+		                             " cannot follow: " + why + ". It is made anew as " +
+		                             fresh->uid.value + "; its old data are kept aside.";
+		return std::move(draft).finish("S-11", sentence);
+	}
+	return std::nullopt;
+}
+
+/// S-12.
+Step forget_dbs(const SentinelInputs &inputs) {
+	Draft draft(inputs);
+	std::vector<std::string> forgotten;
+	for (const auto &[uid, db] : inputs.data.dbs) {
+		const Keeper *keeper = inputs.data.find_keeper(db.keeper);
+		if (uid != inputs.data.master && (!keeper || keeper->db != uid)) {
+			draft.data.dbs.erase(uid);
+			forgotten.push_back(uid.value);
+		}
+	}
+	if (forgotten.empty()) {
+		return std::nullopt;
+	}
+	draft.follow_master();
+	return std::move(draft).finish(
+	    "S-12", "Forgotten, because no keeper has them any more: " + join(forgotten, ", ") + ".");
+}
+
+/// S-13.
+Step record_clones(const SentinelInputs &inputs) {
+	Draft draft(inputs);
+	std::vector<std::string> done;
+	for (auto &[uid, db] : draft.data.dbs) {
+		const KeeperInfo *info = info_of(inputs, db);
+		const NodeInfo *node = node_of(inputs, db.keeper);
+		if (db.init == DbInit::Resync && info && info->role == PgRole::Standby &&
+		    info->position.lsn.valid() && node && node->db == uid) {
+			db.init = DbInit::None;
+			draft.touch(db);
+			done.push_back(uid.value + " on " + db.keeper.value);
+		}
+	}
+	if (done.empty()) {
+		return std::nullopt;
+	}
+	return std::move(draft).finish("S-13",
+	                               "Cloned and running as a standby: " + join(done, ", ") + ".");
+}
+
+}  // namespace
+
+SentinelDecision keep_members(const SentinelInputs &inputs) {
+	SentinelDecision waiting;
+	for (const auto rule :
+	     {add_nodes, update_addresses, replace_useless, forget_dbs, record_clones}) {
+		if (auto step = rule(inputs)) {
+			if (step->write) {
+				return std::move(*step);
+			}
+			std::move(step->reasons.begin(), step->reasons.end(),
+			          std::back_inserter(waiting.reasons));
+		}
+	}
+	return waiting;
+}
+
+}  // namespace stolon::core::sentinel

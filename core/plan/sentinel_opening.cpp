@@ -1,0 +1,187 @@
+// S-05, S-06, S-08: an election is opened. S-07: the master is permitted to start again in place.
+#include <algorithm>
+
+#include "core/plan/sentinel_draft.h"
+#include "core/plan/sentinel_election.h"
+
+namespace stolon::core::sentinel {
+
+namespace {
+
+/// Why this standby cannot be asked to vote; empty: it can.
+std::string objection(const SentinelInputs &inputs, const Db &db, WalPosition last_known) {
+	const KeeperInfo *info = info_of(inputs, db);
+	if (!info) {
+		return inputs.infos.contains(db.keeper) ? "its keeper still runs another db"
+		                                        : "its keeper is not present";
+	}
+	if (info->role != PgRole::Standby) {
+		return "it is not a standby";
+	}
+	if (!info->position.timeline.valid() || !info->position.lsn.valid()) {
+		return "it does not know its WAL position yet";
+	}
+	if (!last_known.lsn.valid()) {
+		return {};
+	}
+	// What a standby publishes is up to sleepInterval old while it streams, so lag alone does not
+	// exclude it: the votes will tell. Without an upstream it does not get any further.
+	const std::uint64_t lag = bytes_behind(last_known.lsn, info->position.lsn);
+	if (!info->streaming && info->position.timeline == last_known.timeline &&
+	    lag > inputs.data.spec.max_standby_lag) {
+		return "it has no upstream and is " + std::to_string(lag) +
+		       " bytes behind the last known position (" + last_known.to_string() +
+		       "), maxStandbyLag is " + std::to_string(inputs.data.spec.max_standby_lag);
+	}
+	return {};
+}
+
+/// The last position that the master is known to have reached.
+WalPosition last_known_of(const SentinelInputs &inputs, const Db &master) {
+	const BeatObservation *seen = beat_of(inputs, master.keeper);
+	if (seen && seen->beat.db == master.uid && seen->beat.epoch == inputs.data.epoch &&
+	    seen->beat.position.timeline.valid() && seen->beat.position.lsn.valid()) {
+		return seen->beat.position;
+	}
+	// It has not beaten since it was named: nothing can have been acknowledged beyond the vote that
+	// it was named with.
+	if (inputs.data.named_at.lsn.valid()) {
+		return inputs.data.named_at;
+	}
+	const KeeperInfo *info = info_of(inputs, master);
+	return info ? info->position : WalPosition{};
+}
+
+SentinelDecision open_election(const SentinelInputs &inputs, const Db &master,
+                               const MasterHealth &health, Electorate electorate,
+                               WalPosition last_known) {
+	Draft draft(inputs);
+	draft.data.epoch = inputs.data.epoch.next();
+	draft.data.master = {};
+	draft.data.named_at = {};
+	draft.data.resume.reset();
+	Election election;
+	election.epoch = draft.data.epoch;
+	election.old_master = master.uid;
+	election.last_known = last_known;
+	Ancestry ancestry = ancestry_of(inputs, last_known.timeline, master.uid);
+	if (ancestry.known && !ancestry.contradictory) {
+		election.history = std::move(ancestry.history);
+	}
+	election.voters = std::move(electorate.voters);
+	election.reason = health.sentence;
+
+	std::vector<std::string> names;
+	for (const auto &voter : election.voters) {
+		names.push_back(voter.value + " on " + inputs.data.find_db(voter)->keeper.value);
+	}
+	std::string sentence = health.sentence + " Election of epoch " +
+	                       std::to_string(draft.data.epoch.value) + " is opened, last known is " +
+	                       last_known.to_string() + ", asked are " + join(names, ", ") + ".";
+	if (!electorate.excluded.empty()) {
+		sentence += " Not asked: " + join(electorate.excluded, "; ") + ".";
+	}
+	draft.data.election = std::move(election);
+
+	SentinelDecision decision = std::move(draft).finish(health.rule, std::move(sentence));
+	decision.write_master = true;
+	decision.guard_beat_of = master.keeper;
+	const BeatObservation *seen = beat_of(inputs, master.keeper);
+	decision.guard_beat_revision = seen ? seen->mod_revision : 0;
+	return decision;
+}
+
+/// The permit to start again that answers exactly this release, or what is being waited for.
+SentinelDecision permit_resume(const SentinelInputs &inputs, const Db &master,
+                               const MasterHealth &health, const Electorate &electorate) {
+	const BeatObservation &seen = *beat_of(inputs, master.keeper);
+	const ResumePermit permit{master.uid, seen.mod_revision};
+	if (inputs.data.resume == permit) {
+		return wait_for("S-07",
+		                "Master " + master.uid.value + " on keeper " + master.keeper.value +
+		                    " is permitted to start again in place and has not beaten yet.");
+	}
+	Draft draft(inputs);
+	draft.data.resume = permit;
+	SentinelDecision decision = std::move(draft).finish(
+	    "S-07", health.sentence + " Nobody else can take over (" +
+	                (electorate.excluded.empty() ? "there is no standby"
+	                                             : join(electorate.excluded, "; ")) +
+	                "), so it is permitted to start again in place.");
+	decision.guard_beat_of = master.keeper;
+	decision.guard_beat_revision = seen.mod_revision;
+	HistoryEvent event;
+	event.kind = "restart";
+	event.epoch = inputs.data.epoch;
+	event.from = event.to = master.keeper;
+	event.last_known = event.chosen = last_known_of(inputs, master);
+	event.reason = decision.reasons.front().text;
+	decision.event = std::move(event);
+	return decision;
+}
+
+/// A master that was permitted to start again gets some time for it before a standby that has come
+/// in the meantime is preferred; none when its host is away. Nullopt: no such time is running.
+std::optional<Instant> resume_grace_until(const SentinelInputs &inputs, const Db &master) {
+	const BeatObservation &seen = *beat_of(inputs, master.keeper);
+	if (inputs.data.resume != ResumePermit{master.uid, seen.mod_revision} ||
+	    !node_of(inputs, master.keeper)) {
+		return std::nullopt;
+	}
+	const Instant from = latest({seen.seen_at, inputs.data_seen_at, inputs.contact_since});
+	const Instant until = plus(from, inputs.data.spec.fail_interval * 2);
+	return inputs.now < until ? std::optional<Instant>(until) : std::nullopt;
+}
+
+}  // namespace
+
+Electorate find_electorate(const SentinelInputs &inputs, const DbUid &out, WalPosition last_known) {
+	Electorate electorate;
+	for (const auto &[uid, db] : inputs.data.dbs) {
+		const Keeper *keeper = inputs.data.find_keeper(db.keeper);
+		if (uid == out || !keeper || keeper->db != uid) {
+			continue;
+		}
+		const std::string why = objection(inputs, db, last_known);
+		if (why.empty()) {
+			electorate.voters.push_back(uid);
+		} else {
+			electorate.excluded.push_back(uid.value + " on " + db.keeper.value + ": " + why);
+		}
+	}
+	return electorate;
+}
+
+SentinelDecision watch_master(const SentinelInputs &inputs, const Db &master) {
+	const MasterHealth health = judge_master(inputs, master);
+	if (health.state == MasterHealth::State::Alive) {
+		SentinelDecision decision;
+		decision.wake_at = health.expires_at;
+		return decision;
+	}
+	const WalPosition last_known = last_known_of(inputs, master);
+	Electorate electorate = find_electorate(inputs, master.uid, last_known);
+	const bool released = health.state == MasterHealth::State::Released;
+	if (released) {
+		if (const auto until = resume_grace_until(inputs, master)) {
+			return wait_for("S-07",
+			                "Master " + master.uid.value + " on keeper " + master.keeper.value +
+			                    " is permitted to start again in place and has not beaten yet.",
+			                until);
+		}
+		if (electorate.voters.empty()) {
+			return permit_resume(inputs, master, health, electorate);
+		}
+	}
+	if (electorate.voters.empty()) {
+		return wait_for(health.rule,
+		                "Master " + master.uid.value + " on keeper " + master.keeper.value +
+		                    " does not beat any more, and nobody can take over (" +
+		                    (electorate.excluded.empty() ? "there is no standby"
+		                                                 : join(electorate.excluded, "; ")) +
+		                    "); it stays named and is let in when it returns.");
+	}
+	return open_election(inputs, master, health, std::move(electorate), last_known);
+}
+
+}  // namespace stolon::core::sentinel
