@@ -1,6 +1,6 @@
 #include "core/base/types.h"
 
-#include <cstdio>
+#include <algorithm>
 
 namespace stolon::core {
 namespace {
@@ -40,6 +40,17 @@ bool parse_hex32(std::string_view text, std::uint64_t &out) {
 		out = out << 4 | static_cast<std::uint64_t>(digit);
 	}
 	return true;
+}
+
+/// Upper-case digits without leading zeros, as PostgreSQL writes a half of a location.
+std::string hex(std::uint64_t value) {
+	std::string digits;
+	do {
+		digits += "0123456789ABCDEF"[value & 15];
+		value >>= 4;
+	} while (value != 0);
+	std::reverse(digits.begin(), digits.end());
+	return digits;
 }
 
 Status check_host_uid(std::string_view text, const char *what) {
@@ -106,10 +117,7 @@ Result<Lsn> Lsn::parse(std::string_view text) {
 }
 
 std::string Lsn::to_string() const {
-	char buffer[32];
-	std::snprintf(buffer, sizeof buffer, "%X/%X", static_cast<unsigned>(value >> 32),
-	              static_cast<unsigned>(value & 0xffffffffu));
-	return buffer;
+	return hex(value >> 32) + "/" + hex(value & 0xffffffffu);
 }
 
 std::string WalPosition::to_string() const {

@@ -10,7 +10,9 @@
 
 namespace stolon::core {
 
-/// What a node knows about itself; the stolon.* settings and the listen addresses.
+/// What a node knows about itself; the stolon.* settings and the listen addresses. A field's name
+/// is the setting's: `store_prefix` becomes stolon.store_prefix (listen_addresses, port and
+/// socket_directory become PostgreSQL's own settings). Empty ones are left out.
 struct NodeSettings {
 	std::string cluster_name;
 	KeeperUid keeper_uid;
