@@ -26,7 +26,7 @@ Result<T> finish(T value, const FieldReader &in) {
 std::optional<Vote> read_vote(FieldReader &in) {
 	if (!in.has("vote"))
 		return std::nullopt;
-	FieldReader inner(in.raw("vote"), "vote");
+	FieldReader inner(in.raw("vote"), "keeper info.vote");
 	inner.require("epoch");
 	const Vote vote{inner.epoch("epoch"), inner.position("position"), inner.lsn("replayed")};
 	in.adopt(inner);
