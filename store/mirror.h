@@ -22,13 +22,16 @@ struct MirrorOptions {
 	Duration resync_interval = core::seconds(5);  ///< full linearizable re-read
 	Duration probe_interval =
 	    core::seconds(5);  ///< a cheap linearizable read, to know that there is contact
-	std::size_t max_value_bytes =
-	    512 * 1024;  ///< larger values are left out and named in problem()
-	std::size_t max_keys = 4096;
+	/// A larger value is left out and named in problem(); the entry keeps what it had before, as if
+	/// the write had not been seen.
+	std::size_t max_value_bytes = 512 * 1024;
+	std::size_t max_keys = 4096;  ///< More are left out, and problem() says so.
 };
 
 class Mirror {
 public:
+	static constexpr Instant never{Duration::max()};
+
 	Mirror(Store &store, MirrorOptions options);
 	~Mirror();
 
@@ -50,12 +53,12 @@ public:
 
 	/// Revision up to which the copy is complete.
 	std::int64_t revision() const;
-	/// Since when every read and probe was answered in time; moves forward to the next success
-	/// after each failure or silence. Before the first success: in the far future
-	/// (Instant::max-like).
+	/// Since when every read and probe was answered in time: the time of the first answer after the
+	/// last failure or silence (longer than probe_interval + request_timeout). While there is no
+	/// contact: in the far future (Mirror::never).
 	Instant contact_since() const;
-	/// When the last answered linearizable read was SENT: the copy holds everything that was
-	/// committed before.
+	/// When the last answered linearizable read was SENT (a probe counts when the copy has reached
+	/// its revision): the copy holds everything that was committed before. 0 before the first.
 	Instant fresh_at() const;
 	bool in_contact() const;      ///< the last read or probe was answered
 	std::string problem() const;  ///< why there is no contact, or what was left out; "" if nothing

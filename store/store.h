@@ -97,6 +97,8 @@ struct WatchEvent {
 /// What a watch reports. Exactly one of the callbacks' families ends it: `failed` is final.
 struct WatchHandler {
 	std::function<void(std::int64_t revision)> created;  ///< the server has accepted the watch
+	/// In the order of their revisions, all events of one revision together. `revision` is the
+	/// newest of them: everything up to it has been reported.
 	std::function<void(std::int64_t revision, std::vector<WatchEvent> events)> events;
 	/// Compacted: read everything again. Unavailable: the stream broke; start again from the last
 	/// revision + 1.
@@ -121,8 +123,9 @@ using Callback = std::function<void(Result<T>)>;
 /// Every unary call ends within `timeout`, by its callback: reads fail over to other endpoints
 /// within it; a write that was not sent may go to another endpoint; a write that was sent and not
 /// answered ends with ErrorKind::Unknown. After a failure the next call begins at another endpoint.
-/// An answer whose header.revision is older than one already seen on the same cluster id counts as
-/// a failure of that endpoint.
+/// An answer whose header.revision is older than one that had been seen on the same cluster id when
+/// the request was sent counts as a failure of that endpoint (not of a keepalive, which any member
+/// may answer from behind). Watches on an endpoint that fails are failed too.
 class Store {
 public:
 	virtual ~Store() = default;
@@ -150,6 +153,10 @@ public:
 	virtual std::optional<Instant> deadline() const = 0;
 	/// Does all work that can be done without waiting, and calls callbacks.
 	virtual void process() = 0;
+
+	/// The clock that deadline() is on: CLOCK_BOOTTIME, or the fake's. What a callback learns, it
+	/// learned at this time.
+	virtual Instant clock() const { return now(); }
 
 	/// The endpoint that the next request goes to, for messages.
 	virtual std::string current_endpoint() const = 0;

@@ -14,13 +14,17 @@ public:
 	FakeCluster();
 	~FakeCluster();
 
-	/// A new connection. `delay` is how long each answer takes on the cluster's clock.
-	std::unique_ptr<Store> connect();
+	/// A new connection. `delay` is how long each answer takes on the cluster's clock; a request is
+	/// carried out after half of it.
+	std::unique_ptr<Store> connect(Duration delay = Duration{0});
 
 	void set_now(Instant now);  ///< moves the clock (never back); leases expire by it
-	void set_available(
-	    bool yes);  ///< false: requests are not answered (Unknown/Unavailable at their timeout)
+	/// false: requests are not answered (Unknown or Unavailable at their timeout), watches are
+	/// silent. What is still waiting when it becomes true again is carried out then.
+	void set_available(bool yes);
 	void lose_next_answer();  ///< the next write is done but its answer is lost (Unknown)
+	void break_watches();     ///< all watches fail with Unavailable
+	/// Drops the history before `revision`: a watch from before it fails with Compacted.
 	void compact(std::int64_t revision);
 	std::int64_t revision() const;
 
