@@ -61,6 +61,8 @@ sub new {
 		$self->write_file('spec.json', JSON::PP::encode_json($options{spec}));
 		push @arguments, '--spec', "$base/spec.json";
 	}
+	# Whoever stops this test by force stops neither the servers nor the guard.
+	$self->spawn(undef, 'setsid', "$scripts/lab", '--dir', $self->{dir}, 'guard', $$);
 	$self->lab(@arguments);
 	return $self;
 }
@@ -110,6 +112,14 @@ sub dsn {
 
 # The prefix of a command that runs on the client host, as a list.
 sub client_exec { return split ' ', $_[0]->env('client_exec') }
+
+# The same for a node's own host.
+sub node_exec {
+	my ($self, $node) = @_;
+	my @prefix = $self->client_exec;
+	s/-client$/-$node/ for @prefix;
+	return @prefix;
+}
 
 sub nodes {
 	my ($self) = @_;
@@ -180,13 +190,15 @@ SQL
 	return;
 }
 
-# A client that writes rows from now on: through the proxy, or directly to a node.
+# A client that writes rows from now on: through the proxy, or directly to a node. With `inside` it
+# runs on the node's own host.
 sub writer {
 	my ($self, $where, %options) = @_;
-	my $source = $options{source} // $where;
+	my $source = $options{source} // ($options{inside} ? "${where}_inside" : $where);
 	my $log = "$self->{base}/writer-$source.log";
+	my @host = $options{inside} ? $self->node_exec($where) : $self->client_exec;
 	my @command = (
-		$self->client_exec, "$scripts/writer", '--dsn', $self->dsn($where),
+		@host, "$scripts/writer", '--dsn', $self->dsn($where),
 		'--log', $log, '--source', $source, '--timeout', $options{timeout} // 120,
 		'--interval', $options{interval} // 0.005,
 		'--retry', $options{retry} // ($where eq 'proxy' ? 0.01 : 0.05));
@@ -313,6 +325,7 @@ sub prove_failover {
 	my $proxy = $self->writer('proxy');
 	my %direct = map { $_ => $self->writer($_) } $self->nodes;
 	my $old = $self->master;
+	$options{before}->($self, $old) if $options{before};
 	$_->wait_for_acks(50) for $proxy, $direct{$old};
 	$self->watch_master;
 	my %safe = map { $_->{source} => $self->safe_number($_) } $proxy, $direct{$old};
