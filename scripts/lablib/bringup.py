@@ -40,7 +40,7 @@ class Waiter:
             try:
                 return check()
             except NotYet as missing:
-                dead = [n for n in self.lab.names() if not self.lab.main_process(n)]
+                dead = [n for n in self.lab.names() if self.lab.has_ended(n)]
                 if dead:
                     self._give_up(f"{dead[0]} ended by itself", dead[0])
                 if time.monotonic() > self.end:

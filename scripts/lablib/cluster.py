@@ -347,6 +347,15 @@ class Lab:
             return process
         return None
 
+    def has_ended(self, name):
+        """It was started, nobody has stopped or killed it, and it is no longer there."""
+        member = self.data["members"][name]
+        return bool(member.get("pid")) and not self.main_process(name)
+
+    def forget_process(self, name):
+        self.data["members"][name].pop("pid", None)
+        self.save()
+
     def postmaster(self, name):
         """The running postmaster's process, or None."""
         path = os.path.join(self.folder(name), "data", "postgres", "postmaster.pid")
@@ -419,6 +428,7 @@ class Lab:
         left = processes.crash(self.folder(name))
         if left:
             raise LabError(f"Processes of {name} would not die: {[p.pid for p in left]}")
+        self.forget_process(name)
 
     def kill_postgres(self, name):
         postmaster = self.postmaster(name)
@@ -446,6 +456,7 @@ class Lab:
             if time.monotonic() > end:
                 return False
             time.sleep(POLL_SECONDS)
+        self.forget_process(name)
         return True
 
     def heal(self, name):

@@ -138,12 +138,21 @@ def kill(directory, everything_below=False, timeout=10.0):
     """SIGKILL for every process of a member, until none is left. What is left, if it takes too
     long, is returned."""
     end = time.monotonic() + timeout
+    killed = {}
     while True:
-        left = belonging(directory, everything_below)
+        for process in belonging(directory, everything_below):
+            killed[process.pid] = process
+        # A process on its way out no longer shows where it belongs, but is not gone yet.
+        left = [p for p in killed.values() if _still_there(p)]
         if not left or time.monotonic() > end:
             return left
         send(left, signal.SIGKILL)
         time.sleep(0.005)
+
+
+def _still_there(process):
+    now = read_process(process.pid)
+    return now is not None and now.start == process.start and now.alive
 
 
 def crash(directory):
