@@ -128,8 +128,8 @@ def not_streaming(lab, master):
         connection.close()
     except (pgwire.PgError, pgwire.PgGone):
         return nodes
-    if not nodes:
-        return []
+    if senders < len(nodes):
+        return nodes
     missing = []
     for name in nodes:
         try:
@@ -142,8 +142,6 @@ def not_streaming(lab, master):
             row = []
         if row != [["streaming", address, str(port)]]:
             missing.append(name)
-    if not missing and senders < len(nodes):
-        missing = nodes
     return missing
 
 

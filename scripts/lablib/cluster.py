@@ -14,10 +14,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 from . import LabError, pgwire, ports, processes
-from .etcd import Etcd
 from .network import network_of
 
 PROGRAMS = ("stolon-launcher", "stolon-sentinel", "stolon-proxy", "stolonctl")
@@ -31,8 +31,23 @@ POLL_SECONDS = 0.03
 # The kernel's limit for the path of a Unix socket is 107; the longest one here is
 # DIR/node10/run/.s.PGSQL.25432.
 LONGEST_DIR = 75
+SCRATCH_BYTES = 4 << 30
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+
+
+def scratch_directory(prefix):
+    """A new directory for a lab that lives for minutes: in memory if there is room, because a disk
+    may take seconds to remove the thousands of files of a few data directories."""
+    place = os.environ.get("STOLON_SCRATCH")
+    if not place:
+        with contextlib.suppress(OSError):
+            space = os.statvfs("/dev/shm")
+            if space.f_bavail * space.f_frsize > SCRATCH_BYTES and os.access("/dev/shm", os.W_OK):
+                place = "/dev/shm"
+    path = tempfile.mkdtemp(prefix=prefix, dir=place)
+    os.chmod(path, 0o755)
+    return path
 
 
 def find_pg_bin():
@@ -139,6 +154,7 @@ class Lab:
             "hosts": {},
             "members": {},
             "cut": {},
+            "shared_memory": [],
             "dead_endpoint": dead_endpoint,
         }
         sources = {name: find_program(name) for name in PROGRAMS}
@@ -263,6 +279,9 @@ class Lab:
         return f"http://{self.network.dead_address()}:{port + 1},{self.store_endpoint()}"
 
     def etcd(self, timeout=2.0):
+        # An HTTP client takes long to load, and most commands need none.
+        from .etcd import Etcd
+
         member = self.data["members"]["etcd"]
         return Etcd(member["address"], member["port"], timeout)
 
@@ -364,9 +383,10 @@ class Lab:
                 pid = int(file.readline())
         except (OSError, ValueError):
             return None
-        if not any(p.pid == pid for p in processes.belonging(self.folder(name))):
-            return None
-        return processes.read_process(pid)
+        process = processes.read_process(pid)
+        if process and process.alive and processes.lives_in(process, self.folder(name)):
+            return process
+        return None
 
     # Asking the members
 
@@ -424,7 +444,14 @@ class Lab:
 
     # Faults
 
+    def _note_shared_memory(self, directory):
+        """What nobody can find any more once the processes have been killed."""
+        known = set(self.data["shared_memory"])
+        known |= processes.shared_memory(processes.belonging(directory, True))
+        self.data["shared_memory"] = sorted(known)
+
     def crash(self, name):
+        self._note_shared_memory(self.folder(name))
         left = processes.crash(self.folder(name))
         if left:
             raise LabError(f"Processes of {name} would not die: {[p.pid for p in left]}")
@@ -434,6 +461,8 @@ class Lab:
         postmaster = self.postmaster(name)
         if not postmaster:
             raise LabError(f"PostgreSQL is not running on {name}.")
+        self._note_shared_memory(self.folder(name))
+        self.save()
         processes.send([postmaster], signal.SIGKILL)
 
     def cut(self, name):
@@ -478,6 +507,7 @@ class Lab:
     def destroy(self):
         """Leaves nothing behind: no process, no shared memory, no namespace, no port, no file.
         Works on a lab that is only half there."""
+        self._note_shared_memory(self.dir)
         members = self.data.get("members", {})
         for name in members:
             # Nobody must start something again while the others are going.
@@ -506,7 +536,10 @@ class Lab:
             time.sleep(POLL_SECONDS)
 
     def _remove_shared_memory(self):
-        """What a killed PostgreSQL left: the System V segment that its postmaster.pid names."""
+        """What killed servers left: files, and the System V segment that a postmaster.pid names."""
+        for path in self.data["shared_memory"]:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
         for path in glob.glob(f"{self.dir}/*/data/*/postmaster.pid"):
             with contextlib.suppress(OSError, ValueError, IndexError):
                 with open(path) as file:

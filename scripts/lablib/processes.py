@@ -7,7 +7,9 @@ ancestry. That also finds a backend that outlived its postmaster.
 
 import ctypes
 import os
+import re
 import signal
+import struct
 import subprocess
 import time
 
@@ -52,7 +54,7 @@ def all_processes():
     return found
 
 
-def _lives_in(process, directory, everything_below):
+def lives_in(process, directory, everything_below=False):
     """Whether the working directory or the environment places the process into `directory`."""
     pid = process.pid
     try:
@@ -90,7 +92,7 @@ def belonging(directory, everything_below=False):
     members = {
         pid
         for pid, process in processes.items()
-        if pid not in own and process.alive and _lives_in(process, directory, everything_below)
+        if pid not in own and process.alive and lives_in(process, directory, everything_below)
     }
     grew = True
     while grew:
@@ -159,6 +161,47 @@ def crash(directory):
     """What a power failure does: nobody gets a chance to react to somebody else's death."""
     freeze(directory)
     return kill(directory)
+
+
+def shared_memory(processes):
+    """The files in /dev/shm that PostgreSQL processes have mapped. A server that is killed leaves
+    them behind."""
+    found = set()
+    for process in processes:
+        if process.name != "postgres":
+            continue
+        try:
+            with open(f"/proc/{process.pid}/maps") as maps:
+                found.update(re.findall(r"/dev/shm/PostgreSQL\.\d+", maps.read()))
+        except OSError:
+            pass
+    return found.union(*(_listed_segments(path) for path in found))
+
+
+# dsm_control_header and dsm_control_item of PostgreSQL's dsm.c, on 64 bits.
+_DSM_MAGIC = 0x9A503D32
+_DSM_HEADER = struct.Struct("=IIIxxxx")
+_DSM_ITEM = struct.Struct("=II32x")
+
+
+def _listed_segments(path):
+    """The segments that a server's control segment lists; a segment may be kept though no process
+    has it mapped. Nothing, if the file is not a control segment."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(1 << 20)
+    except OSError:
+        return set()
+    if len(data) < _DSM_HEADER.size:
+        return set()
+    magic, count, _ = _DSM_HEADER.unpack_from(data)
+    if magic != _DSM_MAGIC or _DSM_HEADER.size + count * _DSM_ITEM.size > len(data):
+        return set()
+    items = (
+        _DSM_ITEM.unpack_from(data, _DSM_HEADER.size + number * _DSM_ITEM.size)
+        for number in range(count)
+    )
+    return {f"/dev/shm/PostgreSQL.{handle}" for handle, references in items if references}
 
 
 def enter_namespace(path):

@@ -8,7 +8,6 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Path qw(remove_tree);
-use File::Temp qw(tempdir);
 use IPC::Run ();
 use JSON::PP ();
 use Test::More;
@@ -40,6 +39,7 @@ sub poll_until {
 sub run_command {
 	my @command = @_;
 	my ($out, $err) = ('', '');
+	local $ENV{PYTHONPATH} = $scripts;
 	IPC::Run::run(\@command, '<', \undef, '>', \$out, '2>', \$err);
 	return ($? >> 8 || $? & 127, $out, $err);
 }
@@ -48,8 +48,10 @@ sub run_command {
 sub new {
 	my ($class, %options) = @_;
 	die "netns needs root; run the tests as root\n" if ($options{net} // '') eq 'netns' && $> != 0;
-	my $base = tempdir('stolon-t-XXXXXX', TMPDIR => 1);
-	chmod 0755, $base;
+	my ($failed, $base, $problem) = run_command(
+		'python3', '-Bc', 'from lablib import cluster; print(cluster.scratch_directory("stolon-t-"))');
+	die "no directory: $problem\n" if $failed;
+	chomp $base;
 	my $self = bless { base => $base, dir => "$base/lab", writers => [], owner => $$ }, $class;
 	push @labs, $self;
 	my @arguments = ('up', '--quiet');
