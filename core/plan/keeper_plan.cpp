@@ -1,0 +1,165 @@
+#include "core/plan/keeper_plan.h"
+
+#include <algorithm>
+#include <set>
+
+namespace stolon::core {
+
+namespace {
+
+std::string number(std::uint64_t value) {
+	return std::to_string(value);
+}
+
+bool is_voter(const Election &election, const DbUid &db) {
+	return std::find(election.voters.begin(), election.voters.end(), db) != election.voters.end();
+}
+
+FollowTarget target_of(const ClusterData &data, const DbUid &upstream) {
+	const Db *db = data.find_db(upstream);
+	const Keeper *keeper = db ? data.find_keeper(db->keeper) : nullptr;
+	if (keeper == nullptr || keeper->host.empty() || keeper->port == 0)
+		return {};
+	return FollowTarget{upstream, keeper->host, keeper->port};
+}
+
+// The slots of everybody who follows `own`, and nobody else's. A slot that is in use is left for a
+// later round.
+void plan_slots(const KeeperInputs &inputs, const DbUid &own, KeeperDecision &decision) {
+	decision.manage_slots = true;
+	std::set<std::string> wanted;
+	for (const auto &[uid, db] : inputs.data->dbs) {
+		if (db.follow == own)
+			wanted.insert(replication_name(uid));
+	}
+	for (const auto &slot : inputs.local.slots) {
+		if (wanted.erase(slot.name) == 0 && !slot.active)
+			decision.drop_slots.push_back(slot.name);
+	}
+	decision.create_slots.assign(wanted.begin(), wanted.end());
+}
+
+void save_epoch_if_newer(const KeeperInputs &inputs, KeeperDecision &decision) {
+	if (inputs.local.state.epoch < inputs.data->epoch)
+		decision.save_epoch = inputs.data->epoch;
+}
+
+void set_target(FollowTarget target, bool electing, KeeperDecision &decision) {
+	decision.target = std::move(target);
+	decision.electing = electing;
+}
+
+// stolon.conf says "follow nobody", the startup process has taken it over, and the walreceiver is
+// gone.
+bool is_frozen(const KeeperLocal &local) {
+	return local.config_known && local.electing && local.target == FollowTarget{} && local.quiet;
+}
+
+KeeperDecision nothing(const char *rule, std::string text) {
+	KeeperDecision decision;
+	decision.reason = Reason{rule, std::move(text)};
+	return decision;
+}
+
+KeeperDecision be_master(const KeeperInputs &inputs, const DbUid &own) {
+	const ClusterData &data = *inputs.data;
+	KeeperDecision decision;
+	decision.reason = Reason{"K-04", "named master of epoch " + number(data.epoch.value)};
+	save_epoch_if_newer(inputs, decision);
+	decision.act_as_master = true;
+	decision.epoch = data.epoch;
+	decision.master_revision = inputs.master_revision;
+	decision.valid = data.spec.fail_interval;
+	decision.generation = data.generation;
+	// While the promotion is under way the startup process should look often. Afterwards the
+	// setting has no effect, so that rewriting the file would only delay the first answer.
+	set_target(FollowTarget{}, inputs.local.in_recovery || inputs.local.electing, decision);
+	decision.promote = inputs.local.in_recovery && !inputs.local.promoting;
+	plan_slots(inputs, own, decision);
+	return decision;
+}
+
+KeeperDecision take_part_in_election(const KeeperInputs &inputs, const DbUid &own) {
+	const ClusterData &data = *inputs.data;
+	const Election &election = *data.election;
+	KeeperDecision decision;
+	decision.lost = true;
+	decision.generation = data.generation;
+	if (!inputs.local.in_recovery || !is_voter(election, own)) {
+		decision.reason = Reason{"K-07", "the election of epoch " + number(election.epoch.value) +
+		                                     " is open, this server is no voter"};
+		return decision;
+	}
+	decision.reason =
+	    Reason{"K-06", "frozen for the election of epoch " + number(election.epoch.value)};
+	save_epoch_if_newer(inputs, decision);
+	set_target(FollowTarget{}, true, decision);
+	// The promise never to follow an older epoch has to be on disk before anybody may count on it.
+	if (is_frozen(inputs.local) && !decision.save_epoch)
+		decision.vote = Vote{election.epoch, inputs.local.position, inputs.local.replayed};
+	return decision;
+}
+
+KeeperDecision be_standby(const KeeperInputs &inputs, const Db &own) {
+	const ClusterData &data = *inputs.data;
+	KeeperDecision decision;
+	decision.lost = true;
+	if (const Keeper *master = data.master_keeper())
+		decision.successor = master->uid;
+	if (!inputs.local.in_recovery) {
+		decision.reason =
+		    Reason{"K-09", "a primary, but db " + data.master.value + " is named master of epoch " +
+		                       number(data.epoch.value)};
+		decision.message = "this primary was replaced; it is being stopped";
+		return decision;
+	}
+	save_epoch_if_newer(inputs, decision);
+	FollowTarget target = target_of(data, own.follow);
+	decision.reason = Reason{"K-08", target.db.empty() ? "a standby without an upstream"
+	                                                   : "follows db " + target.db.value};
+	decision.generation = data.generation;
+	set_target(std::move(target), false, decision);
+	plan_slots(inputs, own.uid, decision);
+	return decision;
+}
+
+}  // namespace
+
+KeeperDecision plan_keeper(const KeeperInputs &inputs) {
+	if (!inputs.data)
+		return nothing("K-01", "nothing is known about the cluster yet");
+	const ClusterData &data = *inputs.data;
+	const DataState &state = inputs.local.state;
+	if (data.cluster_uid != state.cluster_uid) {
+		auto decision = nothing("K-01", "the store describes another cluster");
+		decision.message =
+		    "the store's cluster " + data.cluster_uid + " is not the one of these data (" +
+		    state.cluster_uid +
+		    "); check stolon.store_endpoints, stolon.store_prefix and stolon.cluster_name";
+		return decision;
+	}
+	const Db *own = data.db_of(inputs.uid);
+	if (own == nullptr || own->uid != state.db) {
+		auto decision =
+		    nothing("K-02", "db " + state.db.value + " is not this keeper's present incarnation");
+		decision.lost = true;
+		if (const Keeper *master = data.master_keeper())
+			decision.successor = master->uid;
+		return decision;
+	}
+	if (data.epoch < state.epoch)
+		return nothing("K-03", "epoch " + number(data.epoch.value) +
+		                           " of the view is older than epoch " + number(state.epoch.value) +
+		                           " that this keeper has honoured");
+	if (data.election)
+		return take_part_in_election(inputs, own->uid);
+	if (data.master != own->uid)
+		return be_standby(inputs, *own);
+	const bool agrees =
+	    inputs.master && inputs.master->db == own->uid && inputs.master->epoch == data.epoch;
+	if (!agrees)
+		return nothing("K-05", "the master key does not name this db yet");
+	return be_master(inputs, own->uid);
+}
+
+}  // namespace stolon::core

@@ -1,0 +1,93 @@
+// What the keeper worker does next with a running Postgres: a pure function from the view and the
+// local state.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/model/clusterdata.h"
+#include "core/model/info.h"
+#include "core/plan/reason.h"
+
+namespace stolon::core {
+
+/// Whom stolon.conf lets this server follow. Empty db: nobody.
+struct FollowTarget {
+	DbUid db;
+	std::string host;
+	int port = 0;
+	bool operator==(const FollowTarget &) const = default;
+};
+
+/// A physical slot of stolon's on this server.
+struct LocalSlot {
+	std::string name;
+	bool active = false;
+	bool operator==(const LocalSlot &) const = default;
+};
+
+struct KeeperLocal {
+	DataState state;  ///< of $PGDATA/stolon.state, as last written
+	bool in_recovery = true;
+	bool promoting = false;     ///< a promotion was asked for and recovery is not over
+	bool config_known = false;  ///< `target` and `electing` are what the written stolon.conf says
+	FollowTarget target;
+	bool electing = false;
+	/// The startup process has read the stolon.conf that was written last, no walreceiver is left,
+	/// and all WAL that lies here is accounted for in `position`.
+	bool quiet = false;
+	WalPosition position;  ///< max(received and flushed, replayed)
+	Lsn replayed;
+	std::vector<LocalSlot> slots;
+};
+
+struct KeeperInputs {
+	KeeperUid uid;
+	std::string cluster_name;
+	std::optional<ClusterData> data;
+	std::optional<MasterKey> master;
+	std::int64_t master_revision = 0;  ///< mod_revision of the `master` key
+	KeeperLocal local;
+};
+
+/// The goal; the worker does what differs from the present state, in this order.
+struct KeeperDecision {
+	/// Beat as master of `epoch` on the strength of `master_revision`; otherwise no mandate.
+	bool act_as_master = false;
+	Epoch epoch;
+	std::int64_t master_revision = 0;
+	Duration valid{0};
+	/// Not the master, for good: another one is named, or an election is open. (Unset when nothing
+	/// is known.)
+	bool lost = false;
+	KeeperUid successor;  ///< when known
+
+	std::optional<Epoch> save_epoch;     ///< write it to disk before anything else of this decision
+	std::optional<FollowTarget> target;  ///< stolon.conf is to say this; unset: leave it as it is
+	bool electing = false;               ///< ... with the short retry interval
+	bool promote = false;
+	std::optional<Vote> vote;  ///< publish it
+	bool manage_slots = false;
+	std::vector<std::string> create_slots;
+	std::vector<std::string> drop_slots;
+	/// The view's generation once everything above is in force; 0: not a member of the view.
+	std::uint64_t generation = 0;
+	Reason reason;
+	std::string message;  ///< a problem for the operator, published in the info
+};
+
+///  K-01 no view, or it is another cluster's: change nothing (LESSONS C-8).
+///  K-02 these data are not this keeper's present incarnation: no master; the launcher will replace
+///  them. K-03 an epoch below the one on disk: change nothing. K-04 named master, and the `master`
+///  key agrees: save the epoch, mandate, promote if in recovery, slots for the followers. K-05
+///  named master, the `master` key does not agree (yet): wait. K-06 an election is open and this
+///  standby is a voter: freeze, save the epoch, vote when quiet. K-07 an election is open
+///  otherwise: no mandate, nothing else changes. K-08 another is master and this is a standby:
+///  follow its upstream live. K-09 another is master and this is a primary: no mandate; the
+///  launcher stops it.
+KeeperDecision plan_keeper(const KeeperInputs &inputs);
+
+}  // namespace stolon::core

@@ -1,0 +1,128 @@
+// The only header that includes PostgreSQL's own, and the only place that knows how versions 13 to
+// 17 differ. Include it last: after it, printf and friends are macros.
+#pragma once
+
+extern "C" {
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/timeline.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#if PG_VERSION_NUM >= 150000
+#include "access/xlogrecovery.h"
+#endif
+#include "catalog/pg_control.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "common/controldata_utils.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "libpq/libpq-be.h"
+#include "libpq/libpq.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/bgwriter.h"
+#include "postmaster/interrupt.h"
+#include "postmaster/postmaster.h"
+#include "replication/slot.h"
+#include "replication/walreceiver.h"
+#include "replication/walsender.h"
+#include "storage/condition_variable.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/pmsignal.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "storage/spin.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#if PG_VERSION_NUM >= 140000
+#include "utils/wait_event.h"
+#endif
+}
+
+// The server routes these through its own port layer; C++ headers that come after need the real
+// ones.
+#undef printf
+#undef fprintf
+#undef snprintf
+#undef sprintf
+#undef vsnprintf
+#undef vsprintf
+#undef vfprintf
+#undef vprintf
+#undef strerror
+#undef strerror_r
+
+namespace stolon::pg {
+
+inline constexpr int min_supported_version = 130000;
+static_assert(PG_VERSION_NUM >= min_supported_version && PG_VERSION_NUM < 180000,
+              "this version of PostgreSQL is not supported: 13 to 17 are");
+
+/// The flushed WAL of a primary with its timeline. Only valid out of recovery.
+inline XLogRecPtr flush_position(TimeLineID *timeline) {
+#if PG_VERSION_NUM >= 150000
+	return GetFlushRecPtr(timeline);
+#else
+	// ThisTimeLineID is set by the first RecoveryInProgress() that answers false in this process.
+	*timeline = ThisTimeLineID;
+	return GetFlushRecPtr();
+#endif
+}
+
+/// Creates a physical slot that keeps WAL from now on. Reports errors as PostgreSQL does.
+inline void create_physical_slot(const char *name) {
+#if PG_VERSION_NUM >= 170000
+	ReplicationSlotCreate(name, false, RS_PERSISTENT, false, false, false);
+#elif PG_VERSION_NUM >= 140000
+	ReplicationSlotCreate(name, false, RS_PERSISTENT, false);
+#else
+	ReplicationSlotCreate(name, false, RS_PERSISTENT);
+#endif
+	ReplicationSlotReserveWal();
+	ReplicationSlotMarkDirty();
+	ReplicationSlotSave();
+	ReplicationSlotRelease();
+}
+
+inline void reserve_guc_prefix(const char *prefix) {
+#if PG_VERSION_NUM >= 150000
+	MarkGUCPrefixReserved(prefix);
+#else
+	EmitWarningsOnPlaceholders(prefix);
+#endif
+}
+
+/// expression_tree_walker() takes an untyped function before version 16, which C++ reads as "no
+/// arguments".
+inline bool walk_expression(Node *node, bool (*walker)(Node *, void *), void *context) {
+#if PG_VERSION_NUM >= 160000
+	return expression_tree_walker(node, walker, context);
+#else
+	using Untyped = bool (*)();
+	using Any = void (*)();
+	return expression_tree_walker(node, reinterpret_cast<Untyped>(reinterpret_cast<Any>(walker)),
+	                              context);
+#endif
+}
+
+inline bool in_startup_process() {
+#if PG_VERSION_NUM >= 170000
+	return AmStartupProcess();
+#else
+	return MyAuxProcType == StartupProcess;
+#endif
+}
+
+}  // namespace stolon::pg

@@ -1,0 +1,15 @@
+// Why this server may not acknowledge, in words: one place for the gates' error message and for
+// stolon.status().
+#pragma once
+
+#include "extension/fence/shared.h"
+
+namespace stolon::pg {
+
+/// The role is gone for good (another was named, an election is open): waiting makes no sense.
+bool is_lost(FenceReason reason);
+
+/// One sentence with full stop, into `out`. No allocation.
+void describe_fence(const SharedCopy &shared, char *out, std::size_t size);
+
+}  // namespace stolon::pg

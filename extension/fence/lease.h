@@ -1,0 +1,35 @@
+// The lease as the two workers and the gates use it. All functions are short and take the spinlock
+// themselves.
+#pragma once
+
+#include "extension/fence/shared.h"
+
+namespace stolon::pg {
+
+/// May this server acknowledge at this moment? One atomic read and one clock read.
+inline bool lease_valid() {
+	return boottime_ns() < pg_atomic_read_u64(&shared_state()->deadline_ns);
+}
+
+/// Time left, 0 when it has run out.
+inline uint64 lease_remaining_ns() {
+	const uint64 deadline = pg_atomic_read_u64(&shared_state()->deadline_ns);
+	const uint64 now = boottime_ns();
+	return deadline > now ? deadline - now : 0;
+}
+
+/// Keeper worker: from now on act as master of this epoch. No change when the same mandate is in
+/// force.
+void give_mandate(uint64 epoch, int64 master_revision, int64 valid_ms, const char *db);
+/// Keeper worker: not the master (any more). Takes the deadline away at once.
+void withdraw_mandate(FenceReason reason, uint64 successor_epoch, const char *successor);
+
+/// Lease worker: the beat of mandate `sequence`, sent at `sent_ns`, was put. Ignored when the
+/// mandate has changed since.
+void beat_was_put(uint64 sequence, uint64 sent_ns, int64 valid_ms);
+/// Lease worker: the store said that `master` is not what this mandate rests on. Ends the mandate.
+void mandate_was_refused(uint64 sequence, uint64 successor_epoch);
+/// Lease worker: a beat was not answered.
+void beat_failed(const char *problem);
+
+}  // namespace stolon::pg

@@ -1,0 +1,117 @@
+#include "extension/fence/shared.h"
+
+#include <ctime>
+
+namespace stolon::pg {
+
+namespace {
+
+SharedState *state = nullptr;
+shmem_startup_hook_type previous_startup = nullptr;
+#if PG_VERSION_NUM >= 150000
+shmem_request_hook_type previous_request = nullptr;
+#endif
+
+void reserve() {
+	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)));
+}
+
+#if PG_VERSION_NUM >= 150000
+void on_request() {
+	if (previous_request)
+		previous_request();
+	reserve();
+}
+#endif
+
+void on_startup() {
+	if (previous_startup)
+		previous_startup();
+	bool found = false;
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	state = static_cast<SharedState *>(ShmemInitStruct("stolon", sizeof(SharedState), &found));
+	if (!found) {
+		memset(state, 0, sizeof *state);
+		SpinLockInit(&state->mutex);
+		pg_atomic_init_u64(&state->deadline_ns, 0);
+		pg_atomic_init_u64(&state->startup_token, 0);
+		ConditionVariableInit(&state->lease_changed);
+		state->reason = FenceReason::Starting;
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void forget_latch(int, Datum slot) {
+	auto **place = reinterpret_cast<Latch **>(DatumGetPointer(slot));
+	SpinLockAcquire(&state->mutex);
+	*place = nullptr;
+	SpinLockRelease(&state->mutex);
+}
+
+}  // namespace
+
+void request_shared_state() {
+#if PG_VERSION_NUM >= 150000
+	previous_request = shmem_request_hook;
+	shmem_request_hook = on_request;
+#else
+	reserve();
+#endif
+	previous_startup = shmem_startup_hook;
+	shmem_startup_hook = on_startup;
+}
+
+SharedState *shared_state() {
+	return state;
+}
+
+uint64 boottime_ns() {
+	timespec now = {};
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return static_cast<uint64>(now.tv_sec) * 1000000000ULL + static_cast<uint64>(now.tv_nsec);
+}
+
+void report_startup_token(uint64 token) noexcept {
+	if (state == nullptr)
+		return;
+	state->startup_proc = MyProc;
+	pg_write_barrier();
+	pg_atomic_write_u64(&state->startup_token, token);
+	SpinLockAcquire(&state->mutex);
+	Latch *latch = state->keeper_latch;
+	SpinLockRelease(&state->mutex);
+	if (latch)
+		SetLatch(latch);
+}
+
+SharedCopy copy_shared_state() {
+	SharedCopy copy = {};
+	SpinLockAcquire(&state->mutex);
+	copy.mandate = state->mandate;
+	copy.reason = state->reason;
+	copy.last_beat_ns = state->last_beat_ns;
+	copy.successor_epoch = state->successor_epoch;
+	memcpy(copy.successor, state->successor, sizeof copy.successor);
+	memcpy(copy.own_db, state->own_db, sizeof copy.own_db);
+	copy.view_generation = state->view_generation;
+	memcpy(copy.store_problem, state->store_problem, sizeof copy.store_problem);
+	SpinLockRelease(&state->mutex);
+	return copy;
+}
+
+void register_latch(Latch *SharedState::*slot) {
+	SpinLockAcquire(&state->mutex);
+	state->*slot = MyLatch;
+	SpinLockRelease(&state->mutex);
+	on_shmem_exit(forget_latch, PointerGetDatum(&(state->*slot)));
+}
+
+void wake(Latch *SharedState::*slot) {
+	SpinLockAcquire(&state->mutex);
+	Latch *latch = state->*slot;
+	SpinLockRelease(&state->mutex);
+	if (latch)
+		SetLatch(latch);
+}
+
+}  // namespace stolon::pg

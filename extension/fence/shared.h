@@ -1,0 +1,81 @@
+// The fence's state in shared memory: the deadline until which this server may acknowledge, and
+// what the two workers and the backends tell each other. One plain struct; writers hold its
+// spinlock, the gates read two atomics.
+#pragma once
+
+#include "core/base/time.h"
+#include "extension/bridge/pg.h"
+
+namespace stolon::pg {
+
+/// What the keeper worker has told the lease worker to act as.
+struct Mandate {
+	uint64 sequence;  ///< grows with every change
+	bool active;      ///< beat as the master
+	uint64 epoch;
+	int64 master_revision;  ///< mod_revision of the `master` key that names us
+	int64 valid_ms;         ///< failInterval
+	char db[NAMEDATALEN];
+};
+
+/// Why the lease is not held, for messages.
+enum class FenceReason : uint32 {
+	Starting,          ///< nothing has been heard from the store since the server started
+	NotNamed,          ///< the cluster has another master, or none
+	StoreUnreachable,  ///< beats are not answered
+	Replaced,          ///< the store said that another epoch has begun
+};
+
+struct SharedState {
+	slock_t mutex;
+
+	/// CLOCK_BOOTTIME in ns until which this server may acknowledge; 0: it may not.
+	pg_atomic_uint64 deadline_ns;
+	/// Highest stolon.config_token that the startup process has taken over, and its PGPROC.
+	pg_atomic_uint64 startup_token;
+	PGPROC *startup_proc;
+
+	// Everything below is protected by `mutex`.
+	Mandate mandate;
+	int64 refused_revision;  ///< of `master`: the store has said that it is over
+	FenceReason reason;
+	uint64 last_beat_ns;          ///< when the last beat that was put had been sent; 0: never
+	uint64 successor_epoch;       ///< with FenceReason::Replaced or NotNamed
+	char successor[NAMEDATALEN];  ///< keeper that is the master now, if known
+	char own_db[NAMEDATALEN];
+	uint64 view_generation;
+	char store_problem[256];
+	Latch *lease_latch;
+	Latch *keeper_latch;
+
+	ConditionVariable lease_changed;
+};
+
+/// Asks for the memory; called from _PG_init while libraries are being preloaded.
+void request_shared_state();
+/// nullptr when the library was not preloaded.
+SharedState *shared_state();
+
+uint64 boottime_ns();
+
+/// Called in the startup process when it reads a configuration with this token.
+void report_startup_token(uint64 token) noexcept;
+
+/// A consistent copy of the part that is protected by the mutex.
+struct SharedCopy {
+	Mandate mandate;
+	FenceReason reason;
+	uint64 last_beat_ns;
+	uint64 successor_epoch;
+	char successor[NAMEDATALEN];
+	char own_db[NAMEDATALEN];
+	uint64 view_generation;
+	char store_problem[256];
+};
+SharedCopy copy_shared_state();
+
+/// Registers this process' latch in `slot` (a member of SharedState) until it exits.
+void register_latch(Latch *SharedState::*slot);
+void wake(Latch *SharedState::*slot);
+
+}  // namespace stolon::pg

@@ -1,0 +1,330 @@
+// The keeper worker: observes the view and its own server, plans (core/plan/keeper_plan), and
+// brings the running server to the view: mandate, promotion, upstream, freeze and vote, slots.
+// Publishes what it is.
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "core/model/keys.h"
+#include "core/pgconf/pgconf.h"
+#include "core/plan/keeper_plan.h"
+#include "extension/bridge/guard.h"
+#include "extension/bridge/settings.h"
+#include "extension/bridge/worker.h"
+#include "extension/fence/lease.h"
+#include "extension/keeper/actions.h"
+#include "extension/keeper/local_state.h"
+#include "store/mirror.h"
+#include "store/presence.h"
+
+namespace stolon::pg {
+
+namespace {
+
+using core::Duration;
+using core::Instant;
+
+// While something is under way in this server that nothing wakes us up for (a walreceiver ending,
+// recovery ending).
+constexpr Duration busy_poll = core::milliseconds(2);
+// Nothing wakes us when the walreceiver connects or breaks; shared memory is looked at this often.
+constexpr Duration longest_unobserved = core::seconds(1);
+constexpr Duration connecting_poll = core::milliseconds(100);
+constexpr Duration checkpoint_poll = core::milliseconds(200);
+constexpr Duration least_presence = core::seconds(2);  // etcd grants nothing shorter
+constexpr Duration retry_pause = core::seconds(1);
+
+class KeeperWorker {
+public:
+	KeeperWorker()
+	    : store_(open_store_of_settings()),
+	      keys_(setting_store_prefix, setting_cluster_name),
+	      uid_{setting_keeper_uid},
+	      mirror_(*store_, mirror_options()),
+	      presence_(*store_, core::ClusterSpec().fail_interval, core::seconds(1)),
+	      token_(highest_known_token()) {
+		local_.state = read_data_state();
+		SharedState *state = shared_state();
+		SpinLockAcquire(&state->mutex);
+		strlcpy(state->own_db, local_.state.db.value.c_str(), sizeof state->own_db);
+		SpinLockRelease(&state->mutex);
+	}
+
+	void run() {
+		Instant until = store::now();
+		while (wait_and_process(*store_, until)) {
+			const Instant now = store::now();
+			mirror_.poll(now);
+			if (mirror_.ready())
+				step(now);
+			presence_.poll(now);
+			until = std::min({mirror_.wake_at(), presence_.wake_at(), step_again_at_});
+		}
+	}
+
+private:
+	store::MirrorOptions mirror_options() const {
+		store::MirrorOptions options;
+		options.prefix = keys_.root();
+		return options;
+	}
+
+	void step(Instant now) {
+		step_again_at_ = now + std::min(sleep_interval(), longest_unobserved);
+		read_view();
+		// An observation that a promotion or a freeze has gone on leads to the next action at once,
+		// not at the next event.
+		for (int round = 0; round < 3; round++) {
+			observe_server(token_, &local_);
+			if (!local_.in_recovery)
+				local_.promoting = false;
+			decision_ = plan();
+			log_reason();
+			if (!act(now))
+				break;
+		}
+		publish(now);
+		if (local_.promoting || (decision_.electing && local_.in_recovery && !decision_.vote))
+			step_again_at_ = now + busy_poll;
+		else if (local_.in_recovery && !local_.target.db.empty() && !streaming())
+			step_again_at_ = std::min(step_again_at_, now + connecting_poll);
+	}
+
+	bool streaming() const {
+		return local_.in_recovery && is_streaming_from(local_.target.host, local_.target.port);
+	}
+
+	Duration sleep_interval() const {
+		return data_ ? data_->spec.sleep_interval : core::ClusterSpec().sleep_interval;
+	}
+
+	void read_view() {
+		const auto *entry = mirror_.find(keys_.clusterdata());
+		const std::int64_t revision = entry ? entry->mod_revision : 0;
+		if (revision != data_revision_) {
+			data_revision_ = revision;
+			take_clusterdata(entry);
+		}
+		const auto *master = mirror_.find(keys_.master());
+		master_.reset();
+		master_revision_ = 0;
+		if (master == nullptr)
+			return;
+		if (auto parsed = core::parse_master_key(master->value)) {
+			master_ = *parsed;
+			master_revision_ = master->mod_revision;
+		}
+	}
+
+	// A value that is gone or damaged changes nothing (C-8): what was known goes on to be true.
+	void take_clusterdata(const store::MirrorEntry *entry) {
+		if (entry == nullptr)
+			return;
+		auto parsed = core::parse_clusterdata(entry->value);
+		if (!parsed) {
+			ereport(LOG, (errmsg("stolon: the value of \"%s\" is damaged and ignored: %s",
+			                     keys_.clusterdata().c_str(), parsed.error().message.c_str()),
+			              errhint("Nothing changes until a valid value is there.")));
+			return;
+		}
+		data_ = std::move(*parsed);
+		const Duration fail_interval = data_->spec.fail_interval;
+		const Duration timeout = fail_interval / core::beats_per_validity;
+		mirror_.set_intervals(timeout, data_->spec.sleep_interval, data_->spec.sleep_interval);
+		presence_.set_times(std::max(fail_interval, least_presence), timeout);
+	}
+
+	core::KeeperDecision plan() const {
+		core::KeeperInputs inputs;
+		inputs.uid = uid_;
+		inputs.cluster_name = setting_cluster_name;
+		inputs.data = data_;
+		inputs.master = master_;
+		inputs.master_revision = master_revision_;
+		inputs.local = local_;
+		return core::plan_keeper(inputs);
+	}
+
+	// True when something was done that makes a new observation worth while. A failure is told and
+	// tried again later; what came after it in the order of the decision is not done.
+	bool act(Instant now) {
+		try {
+			message_ = decision_.message;
+			return apply(now);
+		} catch (const std::exception &error) {
+			if (message_ != error.what())
+				ereport(LOG, (errmsg("stolon: %s", error.what())));
+			message_ = error.what();
+			decision_.generation = applied_generation_;
+			decision_.vote.reset();
+			step_again_at_ = std::min(step_again_at_, now + retry_pause);
+			return false;
+		}
+	}
+
+	bool apply(Instant now) {
+		bool changed = false;
+		if (decision_.lost)
+			withdraw_mandate(FenceReason::NotNamed, data_->epoch.value,
+			                 decision_.successor.value.c_str());
+		if (decision_.save_epoch) {
+			core::DataState state = local_.state;
+			state.epoch = *decision_.save_epoch;
+			write_data_state(state);
+			local_.state = state;
+			changed = true;
+		}
+		if (decision_.act_as_master)
+			give_mandate(decision_.epoch.value, decision_.master_revision,
+			             core::to_ms(decision_.valid), local_.state.db.value.c_str());
+		changed |= apply_configuration();
+		if (decision_.promote) {
+			ereport(LOG,
+			        (errmsg("stolon: promoting in epoch " UINT64_FORMAT, decision_.epoch.value)));
+			request_promotion();
+			local_.promoting = true;
+			changed = true;
+		}
+		for (const auto &name : decision_.create_slots)
+			create_slot(name);
+		for (const auto &name : decision_.drop_slots)
+			drop_slot(name);
+		see_to_checkpoint(now);
+		if (decision_.generation != 0)
+			applied_generation_ = decision_.generation;
+		return changed;
+	}
+
+	bool apply_configuration() {
+		if (!decision_.target)
+			return false;
+		core::Upstream upstream{decision_.target->host, decision_.target->port,
+		                        decision_.target->db};
+		const auto text = core::render_stolon_conf(node_settings(), data_->spec, local_.state.db,
+		                                           upstream, decision_.electing);
+		if (!text)
+			throw std::runtime_error("stolon.conf cannot be written: " + text.error().message);
+		if (local_.config_known && *text == configuration_)
+			return false;
+		local_.config_known = false;
+		token_++;
+		write_configuration(*text + "stolon.config_token = " + std::to_string(token_) + "\n");
+		configuration_ = *text;
+		local_.config_known = true;
+		local_.target = *decision_.target;
+		local_.electing = decision_.electing;
+		return true;
+	}
+
+	// Nobody may rewind against a new timeline before a checkpoint on it is in pg_control (C-1).
+	void see_to_checkpoint(Instant now) {
+		if (local_.in_recovery || checkpointed_ == local_.position.timeline)
+			return;
+		if (now >= checkpoint_look_at_) {
+			checkpointed_ = checkpointed_timeline();
+			checkpoint_look_at_ = now + checkpoint_poll;
+		}
+		if (checkpointed_ == local_.position.timeline)
+			return;
+		if (checkpoint_asked_for_ != local_.position.timeline) {
+			request_checkpoint();
+			checkpoint_asked_for_ = local_.position.timeline;
+		}
+		step_again_at_ = std::min(step_again_at_, checkpoint_look_at_);
+	}
+
+	void log_reason() {
+		const std::string line = decision_.reason.rule + " " + decision_.reason.text;
+		if (line == logged_reason_)
+			return;
+		logged_reason_ = line;
+		ereport(LOG, (errmsg("stolon: %s", line.c_str())));
+	}
+
+	core::KeeperInfo info() {
+		core::KeeperInfo info;
+		info.uid = uid_;
+		info.db = local_.state.db;
+		info.generation = applied_generation_;
+		info.epoch = local_.state.epoch;
+		info.role = local_.in_recovery ? core::PgRole::Standby : core::PgRole::Primary;
+		const SharedCopy shared = copy_shared_state();
+		// Says that the lease was won, not that it is valid at this instant: a short silence of the
+		// store changes nothing here.
+		const bool won = pg_atomic_read_u64(&shared_state()->deadline_ns) != 0;
+		info.writable = !local_.in_recovery && shared.mandate.active && won;
+		if (info.writable)
+			info.writable_epoch.value = shared.mandate.epoch;
+		info.position = local_.position;
+		info.replayed = local_.replayed;
+		info.streaming = streaming();
+		if (info.streaming)
+			info.upstream = local_.target.db;
+		if (history_of_ != local_.position.timeline) {
+			history_ = timeline_history(local_.position.timeline);
+			history_of_ = local_.position.timeline;
+		}
+		info.history = history_;
+		info.checkpointed = checkpointed_;
+		info.vote = decision_.vote;
+		info.message = message_;
+		return info;
+	}
+
+	// Positions alone are published at most every sleepInterval; everything else at once.
+	void publish(Instant now) {
+		core::KeeperInfo full = info();
+		const std::string text = core::keeper_info_to_text(full);
+		full.position.lsn = {};
+		full.replayed = {};
+		const std::string stable = core::keeper_info_to_text(full);
+		if (stable == published_stable_ && now < published_at_ + sleep_interval())
+			return;
+		published_stable_ = stable;
+		published_at_ = now;
+		presence_.set(keys_.keeper_info(uid_), text);
+		SharedState *state = shared_state();
+		SpinLockAcquire(&state->mutex);
+		state->view_generation = applied_generation_;
+		SpinLockRelease(&state->mutex);
+	}
+
+	std::unique_ptr<store::Store> store_;
+	core::Keys keys_;
+	core::KeeperUid uid_;
+	store::Mirror mirror_;
+	store::Presence presence_;
+
+	std::optional<core::ClusterData> data_;
+	std::int64_t data_revision_ = 0;
+	std::optional<core::MasterKey> master_;
+	std::int64_t master_revision_ = 0;
+
+	core::KeeperLocal local_;
+	core::KeeperDecision decision_;
+	std::uint64_t token_;
+	std::string configuration_;
+	std::uint64_t applied_generation_ = 0;
+	core::Timeline checkpointed_, checkpoint_asked_for_, history_of_;
+	std::vector<core::HistoryEntry> history_;
+	Instant checkpoint_look_at_;
+
+	std::string message_, logged_reason_, published_stable_;
+	Instant published_at_;
+	Instant step_again_at_;
+};
+
+void keeper_worker_body() {
+	KeeperWorker().run();
+}
+
+}  // namespace
+
+}  // namespace stolon::pg
+
+extern "C" PGDLLEXPORT void stolon_keeper_main(Datum) {
+	using namespace stolon::pg;
+	begin_worker();
+	register_latch(&SharedState::keeper_latch);
+	run_worker("stolon keeper worker", keeper_worker_body);
+}

@@ -1,0 +1,157 @@
+#include "extension/keeper/local_state.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <sstream>
+
+#include "extension/bridge/guard.h"
+#include "extension/fence/shared.h"
+#include "store/files.h"
+
+namespace stolon::pg {
+
+namespace {
+
+constexpr std::size_t max_history_entries = 64;
+constexpr int max_slots = 256;
+constexpr const char *slot_prefix = "stolon_";
+
+struct SlotList {
+	int count;
+	struct {
+		char name[NAMEDATALEN];
+		bool active;
+	} slots[max_slots];
+};
+
+void list_slots(SlotList *out) {
+	out->count = 0;
+	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
+	for (int i = 0; i < max_replication_slots && out->count < max_slots; i++) {
+		ReplicationSlot *slot = &ReplicationSlotCtl->replication_slots[i];
+		if (!slot->in_use || slot->data.database != InvalidOid)
+			continue;
+		if (strncmp(NameStr(slot->data.name), slot_prefix, strlen(slot_prefix)) != 0)
+			continue;
+		auto &entry = out->slots[out->count++];
+		strlcpy(entry.name, NameStr(slot->data.name), sizeof entry.name);
+		SpinLockAcquire(&slot->mutex);
+		entry.active = slot->active_pid != 0;
+		SpinLockRelease(&slot->mutex);
+	}
+	LWLockRelease(ReplicationSlotControlLock);
+}
+
+std::vector<core::LocalSlot> local_slots() {
+	static SlotList list;  // plain data, too large for the stack of a guarded call
+	guarded([] { list_slots(&list); });
+	std::vector<core::LocalSlot> slots;
+	for (int i = 0; i < list.count; i++)
+		slots.push_back({list.slots[i].name, list.slots[i].active});
+	return slots;
+}
+
+// The startup process sleeps for wal_retrieve_retry_interval only after the archive, pg_wal and the
+// stream have all been found to hold nothing more: what lies on this disk has been replayed.
+bool has_reached_end_of_wal() {
+	const PGPROC *startup = shared_state()->startup_proc;
+	if (startup == nullptr)
+		return false;
+	const uint32 wait = *const_cast<const volatile uint32 *>(&startup->wait_event_info);
+	return wait == WAIT_EVENT_RECOVERY_RETRIEVE_RETRY_INTERVAL ||
+	       wait == WAIT_EVENT_RECOVERY_WAL_STREAM;
+}
+
+bool is_quiet(std::uint64_t token, core::Lsn received) {
+	const SharedState *state = shared_state();
+	if (pg_atomic_read_u64(const_cast<pg_atomic_uint64 *>(&state->startup_token)) < token)
+		return false;
+	pg_read_barrier();
+	if (WalRcvRunning())
+		return false;
+	// A walreceiver is only started once all local WAL has been replayed; without one, wait for the
+	// end to be reached.
+	return received.valid() || has_reached_end_of_wal();
+}
+
+}  // namespace
+
+std::uint64_t highest_known_token() {
+	const char *text = GetConfigOption("stolon.config_token", true, false);
+	const std::uint64_t own = text ? strtoull(text, nullptr, 10) : 0;
+	return std::max(own,
+	                static_cast<std::uint64_t>(pg_atomic_read_u64(&shared_state()->startup_token)));
+}
+
+void observe_server(std::uint64_t token, core::KeeperLocal *local) {
+	TimeLineID timeline = 0;
+	local->in_recovery = RecoveryInProgress();
+	local->slots = local_slots();
+	if (!local->in_recovery) {
+		local->position.lsn.value = flush_position(&timeline);
+		local->position.timeline.value = timeline;
+		local->replayed = local->position.lsn;
+		local->quiet = false;
+		return;
+	}
+	TimeLineID received_timeline = 0;
+	// Whether it is over has to be known before the positions are read: a walreceiver that is still
+	// there may write more.
+	const core::Lsn seen_before{GetWalRcvFlushRecPtr(nullptr, &received_timeline)};
+	local->quiet = is_quiet(token, seen_before);
+	const core::Lsn received{GetWalRcvFlushRecPtr(nullptr, &received_timeline)};
+	const core::Lsn replayed{GetXLogReplayRecPtr(&timeline)};
+	local->replayed = replayed;
+	if (received > replayed)
+		local->position = {core::Timeline{received_timeline}, received};
+	else
+		local->position = {core::Timeline{timeline}, replayed};
+}
+
+bool is_streaming_from(const std::string &host, int port) {
+	char sender_host[NI_MAXHOST];
+	SpinLockAcquire(&WalRcv->mutex);
+	const bool streaming = WalRcv->walRcvState == WALRCV_STREAMING;
+	strlcpy(sender_host, WalRcv->sender_host, sizeof sender_host);
+	const int sender_port = WalRcv->sender_port;
+	SpinLockRelease(&WalRcv->mutex);
+	return streaming && host == sender_host && port == sender_port;
+}
+
+std::vector<core::HistoryEntry> timeline_history(core::Timeline timeline) {
+	std::vector<core::HistoryEntry> history;
+	if (timeline.value <= 1)
+		return history;
+	char path[64];
+	std::snprintf(path, sizeof path, "pg_wal/%08X.history", timeline.value);
+	const auto text = store::read_small_file(path);
+	if (!text)
+		return history;
+	std::istringstream lines(*text);
+	for (std::string line; std::getline(lines, line);) {
+		std::istringstream fields(line);
+		std::uint32_t ancestor = 0;
+		std::string end;
+		if (!(fields >> ancestor >> end))
+			continue;
+		if (const auto lsn = core::Lsn::parse(end))
+			history.push_back({core::Timeline{ancestor}, *lsn});
+	}
+	if (history.size() > max_history_entries)
+		history.erase(history.begin(), history.end() - max_history_entries);
+	return history;
+}
+
+core::Timeline checkpointed_timeline() {
+	core::Timeline timeline;
+	guarded([&timeline] {
+		bool crc_ok = false;
+		ControlFileData *control = get_controlfile(DataDir, &crc_ok);
+		if (crc_ok)
+			timeline.value = control->checkPointCopy.ThisTimeLineID;
+		pfree(control);
+	});
+	return timeline;
+}
+
+}  // namespace stolon::pg

@@ -1,0 +1,31 @@
+// What the keeper worker can see of its own server, from shared memory and small files: no SQL, no
+// connection.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/model/info.h"
+#include "core/plan/keeper_plan.h"
+
+namespace stolon::pg {
+
+/// The highest stolon.config_token that may be in force somewhere; the next one written must be
+/// above it.
+std::uint64_t highest_known_token();
+
+/// Fills in_recovery, position, replayed, slots, and quiet with respect to the configuration
+/// `token`.
+void observe_server(std::uint64_t token, core::KeeperLocal *local);
+
+/// Is the walreceiver streaming from this address?
+bool is_streaming_from(const std::string &host, int port);
+
+/// Ancestors of a timeline from pg_wal/<timeline>.history, oldest first, at most 64; empty for
+/// timeline 1 or when unreadable.
+std::vector<core::HistoryEntry> timeline_history(core::Timeline timeline);
+
+/// Timeline of the last checkpoint in pg_control; 0 when it cannot be read.
+core::Timeline checkpointed_timeline();
+
+}  // namespace stolon::pg
