@@ -157,8 +157,12 @@ KeeperDecision plan_keeper(const KeeperInputs &inputs) {
 		return be_standby(inputs, *own);
 	const bool agrees =
 	    inputs.master && inputs.master->db == own->uid && inputs.master->epoch == data.epoch;
-	if (!agrees)
-		return nothing("K-05", "the master key does not name this db yet");
+	if (!agrees) {
+		auto decision = nothing("K-05", "the master key does not name this db yet");
+		// A mandate that rests on an older revision of the key cannot be renewed; there is no point in using it up.
+		decision.lost = inputs.master && inputs.master->db != own->uid;
+		return decision;
+	}
 	return be_master(inputs, own->uid);
 }
 

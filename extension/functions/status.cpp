@@ -26,7 +26,9 @@ Datum remaining_interval() {
 const char *role_name(const SharedCopy &shared) {
 	if (RecoveryInProgress())
 		return "standby";
-	return shared.mandate.active ? "master" : "replaced";
+	if (shared.mandate.active)
+		return "master";
+	return is_lost(shared.reason) ? "replaced" : "unconfirmed";
 }
 
 void fill_status(const SharedCopy &shared, Datum *values, bool *nulls) {

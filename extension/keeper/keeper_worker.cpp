@@ -76,8 +76,8 @@ private:
 		// not at the next event.
 		for (int round = 0; round < 3; round++) {
 			observe_server(token_, &local_);
-			if (!local_.in_recovery)
-				local_.promoting = false;
+			promotion_asked_ = promotion_asked_ && local_.in_recovery;
+			local_.promoting = promotion_asked_ || ends_recovery_by_itself(local_);
 			decision_ = plan();
 			log_reason();
 			if (!act(now))
@@ -182,7 +182,7 @@ private:
 			ereport(LOG,
 			        (errmsg("stolon: promoting in epoch " UINT64_FORMAT, decision_.epoch.value)));
 			request_promotion();
-			local_.promoting = true;
+			promotion_asked_ = true;
 			changed = true;
 		}
 		for (const auto &name : decision_.create_slots)
@@ -302,6 +302,7 @@ private:
 
 	core::KeeperLocal local_;
 	core::KeeperDecision decision_;
+	bool promotion_asked_ = false;
 	std::uint64_t token_;
 	std::string configuration_;
 	std::uint64_t applied_generation_ = 0;

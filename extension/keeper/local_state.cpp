@@ -1,5 +1,7 @@
 #include "extension/keeper/local_state.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <sstream>
@@ -106,6 +108,11 @@ void observe_server(std::uint64_t token, core::KeeperLocal *local) {
 		local->position = {core::Timeline{received_timeline}, received};
 	else
 		local->position = {core::Timeline{timeline}, replayed};
+}
+
+bool ends_recovery_by_itself(const core::KeeperLocal &local) {
+	// The startup process removes the file when it ends recovery.
+	return local.in_recovery && access(STANDBY_SIGNAL_FILE, F_OK) != 0;
 }
 
 bool is_streaming_from(const std::string &host, int port) {
