@@ -159,7 +159,8 @@ KeeperDecision plan_keeper(const KeeperInputs &inputs) {
 	    inputs.master && inputs.master->db == own->uid && inputs.master->epoch == data.epoch;
 	if (!agrees) {
 		auto decision = nothing("K-05", "the master key does not name this db yet");
-		// A mandate that rests on an older revision of the key cannot be renewed; there is no point in using it up.
+		// A mandate that rests on an older revision of the key cannot be renewed; there is no point
+		// in using it up.
 		decision.lost = inputs.master && inputs.master->db != own->uid;
 		return decision;
 	}

@@ -83,11 +83,11 @@ struct KeeperDecision {
 ///  K-02 these data are not this keeper's present incarnation: no master; the launcher will replace
 ///  them. K-03 an epoch below the one on disk: change nothing. K-04 named master, and the `master`
 ///  key agrees: save the epoch, mandate, promote if in recovery, slots for the followers. K-05
-///  named master, the `master` key does not agree (yet): wait; no mandate if it names another. K-06 an election is open and this
-///  standby is a voter: freeze, save the epoch, vote when quiet. K-07 an election is open
-///  otherwise: no mandate, nothing else changes. K-08 another is master and this is a standby:
-///  follow its upstream live. K-09 another is master and this is a primary: no mandate; the
-///  launcher stops it.
+///  named master, the `master` key does not agree (yet): wait; no mandate if it names another. K-06
+///  an election is open and this standby is a voter: freeze, save the epoch, vote when quiet. K-07
+///  an election is open otherwise: no mandate, nothing else changes. K-08 another is master and
+///  this is a standby: follow its upstream live. K-09 another is master and this is a primary: no
+///  mandate; the launcher stops it.
 KeeperDecision plan_keeper(const KeeperInputs &inputs);
 
 }  // namespace stolon::core

@@ -5,7 +5,7 @@ SELECT extname, extversion, nspname FROM pg_extension e JOIN pg_namespace n ON n
 
 -- What there is to call.
 SELECT p.oid::regprocedure AS function, pg_get_function_result(p.oid) AS result, obj_description(p.oid) AS comment
-	FROM pg_proc p WHERE pronamespace = 'stolon'::regnamespace ORDER BY 1::text;
+	FROM pg_proc p WHERE pronamespace = 'stolon'::regnamespace ORDER BY proname;
 
 -- Without a cluster there is nothing to tell.
 \x on
