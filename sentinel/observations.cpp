@@ -1,0 +1,209 @@
+#include "sentinel/observations.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace stolon::sentinel {
+
+namespace {
+
+/// The part of a key behind its prefix, as a keeper's uid; nullopt: it is none.
+std::optional<core::KeeperUid> keeper_in(const std::string &key, const std::string &prefix) {
+	auto uid = core::KeeperUid::parse(std::string_view(key).substr(prefix.size()));
+	return uid.ok() ? std::optional(*std::move(uid)) : std::nullopt;
+}
+
+/// An info must stand under its own name.
+std::string misplaced(const core::KeeperInfo &info, const core::KeeperUid &uid) {
+	return info.uid == uid ? "" : "it says that it is of keeper " + info.uid.value;
+}
+std::string misplaced(const core::NodeInfo &info, const core::KeeperUid &uid) {
+	return info.uid == uid ? "" : "it says that it is of keeper " + info.uid.value;
+}
+std::string misplaced(const core::Beat &, const core::KeeperUid &) {
+	return "";
+}
+
+void complain(const std::string &key, const std::string &why) {
+	spdlog::error(
+	    "the value of {} cannot be used and counts as absent: {}. Find out who wrote it; its owner "
+	    "puts a good one after a restart, or delete the key",
+	    key, why);
+}
+
+template <typename T>
+std::optional<T> read_value(const std::string &key, const std::string &prefix,
+                            const std::string &text, core::Result<T> (*parse)(std::string_view)) {
+	const auto uid = keeper_in(key, prefix);
+	if (!uid) {
+		complain(key, "its name does not end with a keeper's uid");
+		return std::nullopt;
+	}
+	auto value = parse(text);
+	if (!value.ok()) {
+		complain(key, value.error().message);
+		return std::nullopt;
+	}
+	const std::string why = misplaced(*value, *uid);
+	if (!why.empty()) {
+		complain(key, why);
+		return std::nullopt;
+	}
+	return *std::move(value);
+}
+
+/// Brings `values` to what the mirror holds under `prefix`.
+template <typename T>
+void update_values(const store::Mirror &mirror, const std::string &prefix, ParsedValues<T> &values,
+                   core::Result<T> (*parse)(std::string_view)) {
+	std::map<std::string, typename ParsedValues<T>::Value> next;
+	const auto [begin, end] = mirror.with_prefix(prefix);
+	for (auto it = begin; it != end; ++it) {
+		const auto &[key, entry] = *it;
+		const auto known = values.by_key.find(key);
+		if (known != values.by_key.end() && known->second.mod_revision == entry.mod_revision) {
+			next.emplace(key, std::move(known->second));
+			continue;
+		}
+		next.emplace(key, typename ParsedValues<T>::Value{
+		                      entry.mod_revision, read_value(key, prefix, entry.value, parse)});
+	}
+	values.by_key = std::move(next);
+}
+
+}  // namespace
+
+Observations::Observations(const store::Mirror &mirror, core::Keys keys)
+    : mirror_(mirror), keys_(std::move(keys)) {}
+
+void Observations::update() {
+	if (!mirror_.ready() || (!first_ && mirror_.changes() == changes_)) {
+		return;
+	}
+	first_ = false;
+	changes_ = mirror_.changes();
+	update_clusterdata();
+	update_values(mirror_, keys_.keeper_infos(), infos_, core::parse_keeper_info);
+	update_values(mirror_, keys_.nodes(), nodes_, core::parse_node_info);
+	update_values(mirror_, keys_.beats(), beats_, core::parse_beat);
+	update_beats();
+}
+
+void Observations::update_clusterdata() {
+	const store::MirrorEntry *master = mirror_.find(keys_.master());
+	master_revision_ = master ? master->mod_revision : 0;
+	master_seen_at_ = master ? master->seen_at : core::Instant{};
+
+	const store::MirrorEntry *entry = mirror_.find(keys_.clusterdata());
+	if (!entry) {
+		clusterdata_.reset();
+		clusterdata_revision_ = 0;
+		damaged_ = false;
+		return;
+	}
+	if (entry->mod_revision == clusterdata_revision_) {
+		return;
+	}
+	clusterdata_revision_ = entry->mod_revision;
+	clusterdata_seen_at_ = entry->seen_at;
+	auto parsed = core::parse_clusterdata(entry->value);
+	damaged_ = !parsed.ok();
+	if (damaged_) {
+		clusterdata_.reset();
+		spdlog::error(
+		    "{} cannot be used, so nothing is decided until it is put right: {}. Put a good value "
+		    "back (etcd keeps older revisions of it until they are compacted)",
+		    keys_.clusterdata(), parsed.error().message);
+		return;
+	}
+	clusterdata_ = *std::move(parsed);
+}
+
+void Observations::update_beats() {
+	for (const auto &[key, value] : beats_.by_key) {
+		const auto uid = keeper_in(key, keys_.beats());
+		const store::MirrorEntry *entry = mirror_.find(key);
+		if (uid && entry && value.parsed) {
+			last_beats_[*uid] =
+			    core::BeatObservation{*value.parsed, value.mod_revision, entry->seen_at};
+		}
+	}
+}
+
+/// What stands in the store now is what a transaction is compared with. What the master may still
+/// rely on is another matter: a beat that was deleted goes on until its own end, and one that
+/// cannot be read may be a good one of a newer version, valid for as long as a beat can be.
+void Observations::add_beats(core::SentinelInputs &inputs) const {
+	for (const auto &[uid, last] : last_beats_) {
+		core::BeatObservation &seen = inputs.beats.emplace(uid, last).first->second;
+		if (!mirror_.find(keys_.beat(uid))) {
+			seen.mod_revision = 0;
+		}
+	}
+	for (const auto &[key, value] : beats_.by_key) {
+		const auto uid = keeper_in(key, keys_.beats());
+		const store::MirrorEntry *entry = mirror_.find(key);
+		if (value.parsed || !uid || !entry) {
+			continue;
+		}
+		core::BeatObservation &seen = inputs.beats[*uid];
+		if (seen.beat.db != inputs.data.master || seen.beat.epoch != inputs.data.epoch) {
+			seen.beat.position = {};
+		}
+		seen.beat.db = inputs.data.master;
+		seen.beat.epoch = inputs.data.epoch;
+		seen.beat.master_revision = inputs.master_revision;
+		seen.beat.valid = core::SpecLimits::max_fail_interval;
+		seen.beat.writable = false;
+		seen.beat.released = false;
+		seen.mod_revision = value.mod_revision;
+		seen.seen_at = entry->seen_at;
+	}
+}
+
+core::SentinelInputs Observations::inputs(core::Instant now) const {
+	core::SentinelInputs inputs;
+	inputs.now = now;
+	inputs.contact_since = mirror_.contact_since();
+	inputs.data = *clusterdata_;
+	inputs.data_seen_at = clusterdata_seen_at_;
+	inputs.master_revision = master_revision_;
+	inputs.master_seen_at = master_seen_at_;
+	add_beats(inputs);
+	for (const auto &[key, value] : infos_.by_key) {
+		if (value.parsed) {
+			inputs.infos.emplace(value.parsed->uid, *value.parsed);
+		}
+	}
+	for (const auto &[key, value] : nodes_.by_key) {
+		if (value.parsed) {
+			inputs.nodes.emplace(value.parsed->uid, *value.parsed);
+		}
+	}
+	return inputs;
+}
+
+std::string Observations::trace_of_a_cluster() const {
+	for (const auto &[key, value] : nodes_.by_key) {
+		if (!value.parsed) {
+			return key + " cannot be read";
+		}
+		if (!value.parsed->db.empty() || !value.parsed->system_id.empty()) {
+			return "keeper " + value.parsed->uid.value + " has data (db " + value.parsed->db.value +
+			       ", system identifier " + value.parsed->system_id + ")";
+		}
+	}
+	if (mirror_.find(keys_.master())) {
+		return keys_.master() + " exists";
+	}
+	for (const auto &prefix : {keys_.beats(), keys_.keeper_infos(), keys_.histories()}) {
+		const auto [begin, end] = mirror_.with_prefix(prefix);
+		if (begin != end) {
+			return begin->first + " exists";
+		}
+	}
+	return {};
+}
+
+}  // namespace stolon::sentinel
