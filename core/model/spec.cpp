@@ -294,6 +294,14 @@ Status check_together(const ClusterSpec &spec) {
 	return {};
 }
 
+/// A spec that is accepted here has to be readable again as a part of clusterdata.
+Status check_size(const Json &object) {
+	const auto again = Json::parse(object.dump(), {SpecLimits::max_bytes, SpecLimits::max_depth});
+	if (!again)
+		return invalid("cluster spec: " + again.error().message);
+	return {};
+}
+
 /// `raw` as a spec; a default one if there is none.
 ClusterSpec spec_of_raw(const Json &raw) {
 	auto parsed = parse_spec(raw.is_missing() ? Json::object() : raw);
@@ -313,6 +321,8 @@ Result<ClusterSpec> parse_spec(const Json &object) {
 	const auto options = OptionMap::of(object, "cluster spec");
 	if (!options)
 		return options.error();
+	if (const Status status = check_size(object); !status)
+		return status.error();
 	if (const Status status = check_unsupported(*options); !status)
 		return status.error();
 

@@ -20,6 +20,9 @@ enum class InitMode { New, Existing };
 struct SpecLimits {
 	static constexpr Duration min_fail_interval = seconds(1);
 	static constexpr Duration max_fail_interval = seconds(600);
+	/// Of the whole object: embedded in clusterdata it must stay below the bounds there.
+	static constexpr std::size_t max_bytes = 256 * 1024;
+	static constexpr int max_depth = 16;
 	static constexpr std::size_t max_pg_parameters = 512;
 	static constexpr std::size_t max_pg_hba = 1024;
 	static constexpr std::size_t max_pg_value_bytes = 8192;  ///< of a parameter or an HBA line

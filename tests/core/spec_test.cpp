@@ -190,6 +190,30 @@ TEST(SpecLimitsTest, BoundTheNumberOfEntries) {
 	EXPECT_FALSE(parse_spec(hba).ok());
 }
 
+TEST(SpecLimitsTest, KeepClusterdataReadable) {
+	const auto nested = [](int levels) {
+		Json value = Json::integer(1);
+		for (int i = 1; i < levels; i++) {
+			Json outer = Json::array();
+			outer.push(value);
+			value = outer;
+		}
+		Json object = Json::object();
+		object.set("mine", value);
+		return object;
+	};
+	EXPECT_TRUE(parse_spec(nested(SpecLimits::max_depth)).ok());
+	EXPECT_FALSE(parse_spec(nested(SpecLimits::max_depth + 1)).ok());
+	const auto large = [](std::size_t bytes) {
+		Json object = Json::object();
+		object.set("mine",
+		           Json::string(std::string(bytes - std::string(R"({"mine":""})").size(), 'x')));
+		return object;
+	};
+	EXPECT_TRUE(parse_spec(large(SpecLimits::max_bytes)).ok());
+	EXPECT_FALSE(parse_spec(large(SpecLimits::max_bytes + 1)).ok());
+}
+
 TEST(ManagedParameters, AreMatchedInAnyCase) {
 	for (const std::string_view name :
 	     {"port", "Listen_Addresses", "primary_conninfo", "PRIMARY_SLOT_NAME",
