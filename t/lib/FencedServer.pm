@@ -1,0 +1,234 @@
+# One Postgres with the extension and one etcd, and a view that the test writes by hand: for what a single server does
+# with its lease, without launcher, sentinel and proxy. Everything is removed at the end of the file.
+package FencedServer;
+
+use strict;
+use warnings;
+
+use File::Path ();
+use HTTP::Tiny ();
+use IO::Socket::INET ();
+use IPC::Run ();
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64);
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use StolonLab;
+
+my $cluster_uid = '0123456789abcdef';
+my @servers;
+
+sub free_port {
+	my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 1)
+	  or die "no free port: $!\n";
+	return $socket->sockport;
+}
+
+# Options: spec (a hash, the cluster's), parameters (a text for postgresql.conf).
+sub new {
+	my ($class, %options) = @_;
+	my ($failed, $base, $problem) = StolonLab::run_command(
+		'python3', '-Bc', 'from lablib import cluster; print(cluster.scratch_directory("stolon-f-"))');
+	die "no directory: $problem\n" if $failed;
+	chomp $base;
+	my $self = bless {
+		base => $base, data => "$base/data", port => free_port(), store_port => free_port(),
+		spec => $options{spec} // {}, owner => $$, generation => 0,
+	}, $class;
+	push @servers, $self;
+	chomp($self->{bin} = `@{[$ENV{PG_CONFIG} // 'pg_config']} --bindir`);
+	mkdir "$base/data" or die "$base/data: $!\n";
+	chmod 0755, $base;
+	if ($> == 0) {
+		my ($uid, $gid) = (getpwnam($ENV{TEST_USER} // 'postgres'))[ 2, 3 ];
+		chown $uid, $gid, $base, $self->{data};
+		$self->{as} = [ 'setpriv', "--reuid=$uid", "--regid=$gid", '--clear-groups' ];
+	}
+	$self->start_store;
+	$self->make_data($options{parameters} // '');
+	return $self;
+}
+
+sub command { my ($self, @command) = @_; return (@{ $self->{as} // [] }, @command) }
+
+# Runs a program of PostgreSQL as the servers' user; dies when it fails.
+sub run {
+	my ($self, @command) = @_;
+	my ($code, $out, $err) = StolonLab::run_command($self->command(@command));
+	die "@command failed ($code): $err$out\n" if $code != 0;
+	return $out;
+}
+
+sub start_store {
+	my ($self) = @_;
+	my $client = "http://127.0.0.1:$self->{store_port}";
+	my $peer = 'http://127.0.0.1:' . free_port();
+	$self->{store} = StolonLab::spawn($self, "$self->{base}/etcd.log", 'etcd', '--data-dir', "$self->{base}/etcd",
+		'--listen-client-urls', $client, '--advertise-client-urls', $client,
+		'--listen-peer-urls', $peer, '--initial-advertise-peer-urls', $peer, '--initial-cluster', "default=$peer");
+	StolonLab::poll_until('etcd answers', sub { (StolonLab::run_command('etcdctl', '--endpoints', $client, 'endpoint', 'health'))[0] == 0 });
+	return;
+}
+
+sub make_data {
+	my ($self, $parameters) = @_;
+	my $data = $self->{data};
+	$self->run("$self->{bin}/initdb", '-D', $data, '-U', 'postgres', '-A', 'trust', '--no-sync');
+	append("$data/postgresql.conf", "fsync = off\n$parameters\ninclude_if_exists = 'stolon.conf'\n");
+	append("$data/stolon.conf", join "\n", "shared_preload_libraries = 'stolon'", "stolon.cluster_name = 'fenced'",
+		"stolon.keeper_uid = 'k1'", "stolon.store_endpoints = 'http://127.0.0.1:$self->{store_port}'",
+		"stolon.advertise_host = '127.0.0.1'", "listen_addresses = '127.0.0.1'", "port = $self->{port}",
+		"unix_socket_directories = ''", '');
+	append("$data/stolon.state", JSON::PP::encode_json({ clusterName => 'fenced', clusterUID => $cluster_uid,
+		keeper => 'k1', db => 'aaaaaaaa', epoch => 0 }));
+	if ($self->{as}) {
+		chown((getpwnam($ENV{TEST_USER} // 'postgres'))[ 2, 3 ], "$data/stolon.conf", "$data/stolon.state");
+	}
+	my $script = "CREATE EXTENSION stolon;\nCREATE TABLE t (id int);\n";
+	my ($out, $err) = ('', '');
+	IPC::Run::run([ $self->command("$self->{bin}/postgres", '--single', '-D', $data, 'postgres') ],
+		'<', \$script, '>', \$out, '2>', \$err) or die "single-user mode failed: $err\n";
+	return;
+}
+
+sub append {
+	my ($path, $text) = @_;
+	open my $file, '>>', $path or die "$path: $!\n";
+	print $file $text;
+	close $file;
+	return;
+}
+
+sub truncate_file {
+	my ($self, $name) = @_;
+	truncate "$self->{data}/$name", 0 or die "$name: $!\n";
+	return;
+}
+
+sub start {
+	my ($self) = @_;
+	$self->run("$self->{bin}/pg_ctl", '-D', $self->{data}, '-l', "$self->{data}/server.log", '-w', 'start');
+	return;
+}
+
+sub stop {
+	my ($self, $mode) = @_;
+	$self->run("$self->{bin}/pg_ctl", '-D', $self->{data}, '-w', '-m', $mode // 'immediate', 'stop');
+	return;
+}
+
+# Puts all of them in one transaction, as a sentinel would.
+sub put {
+	my ($self, %values) = @_;
+	my @puts = map { { requestPut => {
+		key => encode_base64("stolon/cluster/fenced/$_", ''), value => encode_base64($values{$_}, '') } } } sort keys %values;
+	my $answer = HTTP::Tiny->new(timeout => 5)->post("http://127.0.0.1:$self->{store_port}/v3/kv/txn",
+		{ content => JSON::PP::encode_json({ success => \@puts }) });
+	die "etcd answered $answer->{status}: $answer->{content}\n" unless $answer->{success};
+	return;
+}
+
+# Writes a view in which db aaaaaaaa (this server's) or bbbbbbbb (nobody's) is master of an epoch.
+sub name_master {
+	my ($self, $master, $epoch) = @_;
+	my $other = $master eq 'aaaaaaaa' ? 'bbbbbbbb' : 'aaaaaaaa';
+	my $view = {
+		formatVersion => 1, clusterUID => $cluster_uid, spec => { initMode => 'new', %{ $self->{spec} } },
+		generation => ++$self->{generation}, epoch => $epoch, phase => 'normal', master => $master,
+		keepers => {
+			k1 => { db => 'aaaaaaaa', host => '127.0.0.1', port => $self->{port} },
+			k2 => { db => 'bbbbbbbb', host => '127.0.0.1', port => 1 } },
+		dbs => {
+			aaaaaaaa => { keeper => 'k1', generation => 1, init => 'none' },
+			bbbbbbbb => { keeper => 'k2', generation => 1, init => 'none' } },
+	};
+	$view->{dbs}{$other}{follow} = $master;
+	$self->put(clusterdata => JSON::PP::encode_json($view),
+		master => JSON::PP::encode_json({ epoch => $epoch, db => $master }));
+	return;
+}
+
+sub freeze_store { kill 'STOP', $_[0]{store}; return }
+sub thaw_store { kill 'CONT', $_[0]{store}; return }
+
+sub dsn { return "host=127.0.0.1 port=$_[0]{port} user=postgres dbname=postgres" }
+
+# (exit code, output, messages) of statements in one session; each text is a message of its own.
+sub session {
+	my ($self, @statements) = @_;
+	return StolonLab::run_command('psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=verbose', $self->dsn,
+		map { ('-c', $_) } @statements);
+}
+
+# The output of statements that must succeed.
+sub sql {
+	my ($self, @statements) = @_;
+	my ($code, $out, $err) = $self->session(@statements);
+	die "@statements failed: $err\n" if $code != 0;
+	chomp $out;
+	return $out;
+}
+
+# Starts a session in the background; finish() gives what session() does.
+sub begin {
+	my ($self, @statements) = @_;
+	my %running = (out => '', err => '');
+	$running{handle} = IPC::Run::start(
+		[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=verbose', $self->dsn, map { ('-c', $_) } @statements ],
+		'<', \undef, '>', \$running{out}, '2>', \$running{err});
+	return \%running;
+}
+
+sub finish {
+	my ($self, $running) = @_;
+	IPC::Run::finish($running->{handle});
+	return ($running->{handle}->result || 0, $running->{out}, $running->{err});
+}
+
+sub status { return $_[0]->sql("select $_[1] from stolon.status()") }
+
+sub wait_for_lease {
+	my ($self) = @_;
+	StolonLab::poll_until('the server holds the lease', sub { $self->status('lease_valid') eq 't' });
+	return;
+}
+
+sub wait_for_fence {
+	my ($self) = @_;
+	StolonLab::poll_until('the server is fenced', sub { $self->status('fenced') eq 't' });
+	return;
+}
+
+# How many sessions wait in an event, and in which state the server's processes are: read while fenced.
+sub log_text {
+	my ($self) = @_;
+	open my $file, '<', "$self->{data}/server.log" or return '';
+	local $/;
+	return <$file>;
+}
+
+sub remove {
+	my ($self) = @_;
+	return if $self->{removed}++ || $self->{owner} != $$;
+	eval { $self->stop } if -e "$self->{data}/postmaster.pid";
+	if ($self->{store}) {
+		kill 'KILL', $self->{store};
+		waitpid $self->{store}, 0;
+	}
+	File::Path::remove_tree($self->{base});
+	return;
+}
+
+END {
+	my $code = $?;
+	for my $server (@servers) {
+		next if $server->{owner} != $$;
+		diag("---- the server's log\n" . $server->log_text)
+		  if $code != 0 || !Test::More->builder->is_passing;
+		$server->remove;
+	}
+	$? = $code;
+}
+
+1;
