@@ -137,15 +137,13 @@ void Loop::run(store::Store &store, std::function<core::Instant(core::Instant no
 		if (impl_->stopped) {
 			break;
 		}
-		if (impl_->woken) {
-			continue;
-		}
 		// After the step: it may have sent requests, and they have deadlines.
 		if (std::optional<core::Instant> deadline = store.deadline()) {
 			next = std::min(next, *deadline);
 		}
 		impl_->arm_timer(next);
-		if (event_base_loop(impl_->base, EVLOOP_ONCE) < 0) {
+		// Woken: no wait, but the others get their turn.
+		if (event_base_loop(impl_->base, impl_->woken ? EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0) {
 			give_up("wait for events");
 		}
 	}

@@ -1,0 +1,23 @@
+// What stolonctl does, one function per command. Each returns the exit code; results go to stdout,
+// one sentence to stderr says why it failed.
+#pragma once
+
+#include <string>
+
+#include "store/program/program.h"
+
+namespace stolon::ctl {
+
+struct InitOptions {
+	std::string spec_text;  ///< JSON; "" = all defaults, unless spec_file is given
+	std::string spec_file;  ///< "-" = standard input
+};
+
+/// Puts the cluster's first clusterdata. Refuses when anything of a cluster of that name is left.
+int run_init(const program::CommonOptions &common, const InitOptions &options);
+/// Shows the cluster.
+int run_status(const program::CommonOptions &common, bool as_json);
+/// Prints the spec in effect as JSON.
+int run_spec(const program::CommonOptions &common);
+
+}  // namespace stolon::ctl

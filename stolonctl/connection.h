@@ -1,0 +1,37 @@
+// The store as the commands use it: one connection, one snapshot, failures as exit codes.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "stolonctl/cluster_view.h"
+#include "store/program/program.h"
+
+namespace stolon::ctl {
+
+/// How long the store has to answer.
+constexpr core::Duration store_timeout = core::seconds(5);
+
+/// A command that cannot go on: the exit code, after the reason has been printed.
+struct Failure {
+	int exit_code = program::ExitFailed;
+};
+
+/// Prints "stolonctl: <message>" to stderr.
+Failure fail(int exit_code, const std::string &message);
+
+/// Prints why the store did not do what it was asked for, with the endpoints.
+Failure fail(const program::CommonOptions &common, const core::Error &error);
+
+std::variant<std::unique_ptr<store::Store>, Failure> connect(const program::CommonOptions &common);
+
+std::variant<ClusterView, Failure> load_view(store::Store &store,
+                                             const program::CommonOptions &common);
+
+/// As load_view, and the cluster has been initialised.
+std::variant<ClusterView, Failure> load_initialised(const program::CommonOptions &common);
+
+core::Keys keys_of(const program::CommonOptions &common);
+
+}  // namespace stolon::ctl

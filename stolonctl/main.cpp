@@ -1,0 +1,70 @@
+// stolonctl: the operator's command.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "stolonctl/commands.h"
+
+namespace {
+
+constexpr const char *exit_codes =
+    "Exit codes: 0 done; 1 failed (a message says why); 2 wrong arguments;\n"
+    "3 the store cannot be reached.";
+
+}  // namespace
+
+int main(int argc, char **argv) {
+	using namespace stolon;
+	CLI::App app("Operates a stolon cluster.", "stolonctl");
+	app.footer(exit_codes);
+	app.require_subcommand(1);
+	program::CommonOptions common;
+	program::add_common_options(app, common);
+	// `stolonctl version` needs no cluster; the other commands ask for the name themselves.
+	app.get_option("--cluster-name")->required(false);
+
+	auto add = [&app](const char *name, const char *help) {
+		CLI::App *command = app.add_subcommand(name, help);
+		command->fallthrough();
+		command->footer(
+		    std::string(
+		        "The options for the store may be given here, too: see stolonctl --help.\n") +
+		    exit_codes);
+		return command;
+	};
+	ctl::InitOptions init_options;
+	CLI::App *init =
+	    add("init",
+	        "Initialise a new cluster. Refuses when anything of a cluster of this name "
+	        "exists; nothing is ever overwritten.");
+	CLI::Option *text =
+	    init->add_option("spec", init_options.spec_text, "The cluster spec, as JSON (default: {})");
+	init->add_option("-f,--file", init_options.spec_file,
+	                 "Read the spec from this file, - is standard input")
+	    ->excludes(text);
+	bool yes = false;
+	init->add_flag("-y,--yes", yes, "Accepted for scripts; there is nothing to confirm");
+	bool as_json = false;
+	CLI::App *status =
+	    add("status", "Show the cluster: master, election, keepers, sentinels, proxies.");
+	status->add_flag("--json", as_json, "As JSON, for programs");
+	CLI::App *spec = add("spec", "Print the cluster spec in effect, as JSON.");
+	CLI::App *version = add("version", "Print the version.");
+
+	if (std::optional<int> code = program::parse_arguments(app, argc, argv)) {
+		return *code;
+	}
+	program::init_logging("stolonctl", common.log_level);
+	if (init->parsed()) {
+		return ctl::run_init(common, init_options);
+	}
+	if (status->parsed()) {
+		return ctl::run_status(common, as_json);
+	}
+	if (spec->parsed()) {
+		return ctl::run_spec(common);
+	}
+	if (version->parsed()) {
+		std::puts(program::version_text().c_str());
+	}
+	return program::ExitOk;
+}

@@ -1,0 +1,185 @@
+#include <algorithm>
+
+#include "stolonctl/status.h"
+#include "stolonctl/table.h"
+
+namespace stolon::ctl {
+
+namespace {
+
+std::string upper(std::string text) {
+	std::transform(text.begin(), text.end(), text.begin(),
+	               [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+	return text;
+}
+
+std::string address(const std::string &host, int port) {
+	if (host.empty()) {
+		return "";
+	}
+	const bool v6 = host.find(':') != std::string::npos;
+	return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+std::string line(const char *label, const std::string &value) {
+	std::string padded = label;
+	padded.resize(12, ' ');
+	return padded + printable(value) + "\n";
+}
+
+std::string role_text(const KeeperStatus &keeper) {
+	if (keeper.named_master) {
+		return keeper.role == core::PgRole::Standby ? "master (still standby)" : "master";
+	}
+	switch (keeper.role) {
+		case core::PgRole::Primary:
+			return "primary, NOT MASTER";
+		case core::PgRole::Standby:
+			return "standby";
+		case core::PgRole::Unknown:
+			return "";
+	}
+	return "";
+}
+
+std::string state_text(const KeeperStatus &keeper) {
+	if (!keeper.reports) {
+		return "no report";
+	}
+	if (keeper.named_master) {
+		return keeper.writable ? "writable" : "not writable";
+	}
+	if (keeper.voted) {
+		return "frozen, voted";
+	}
+	if (keeper.role == core::PgRole::Standby) {
+		return keeper.streaming ? "streaming" : "NOT STREAMING";
+	}
+	return "fenced";
+}
+
+std::string phase_text(const KeeperStatus &keeper) {
+	if (!keeper.launcher) {
+		return "no report";
+	}
+	switch (keeper.phase) {
+		case core::NodePhase::Waiting:
+			return "waiting";
+		case core::NodePhase::Initializing:
+			return "initializing";
+		case core::NodePhase::Cloning:
+			return "cloning";
+		case core::NodePhase::Starting:
+			return "starting";
+		case core::NodePhase::Running:
+			return "running";
+		case core::NodePhase::Stopping:
+			return "stopping";
+		case core::NodePhase::Stopped:
+			return "stopped";
+		case core::NodePhase::Refusing:
+			return "REFUSING";
+	}
+	return "";
+}
+
+std::string keepers_text(const StatusReport &report) {
+	Table table({"KEEPER", "DB", "ROLE", "STATE", "ADDRESS", "TIMELINE", "WAL", "LAG", "LAUNCHER"});
+	for (const KeeperStatus &keeper : report.keepers) {
+		const bool known = keeper.position.lsn.valid();
+		table.add({keeper.uid.value, keeper.db.value, role_text(keeper), state_text(keeper),
+		           address(keeper.host, keeper.port),
+		           known ? std::to_string(keeper.position.timeline.value) : "",
+		           known ? keeper.position.lsn.to_string() : "",
+		           keeper.lag_bytes ? format_bytes(*keeper.lag_bytes) : "", phase_text(keeper)});
+		for (const std::string &message : keeper.messages) {
+			table.add_note(message);
+		}
+	}
+	return table.text();
+}
+
+std::string sentinels_text(const ClusterView &view) {
+	Table table({"SENTINEL", "", "HOST", "PID"});
+	for (const auto &[uid, sentinel] : view.sentinels) {
+		table.add({uid.value, uid == view.leader ? "leader" : "", sentinel.host,
+		           std::to_string(sentinel.pid)});
+	}
+	return table.text();
+}
+
+std::string proxies_text(const ClusterView &view) {
+	Table table({"PROXY", "ADDRESS", "READ-ONLY PORT", "STATE", "CLIENTS GO TO"});
+	for (const auto &[uid, proxy] : view.proxies) {
+		const core::Db *master = view.data->find_db(proxy.master);
+		std::string target;
+		if (!proxy.master.empty()) {
+			target = (master != nullptr ? master->keeper.value : "?") + " (db " +
+			         proxy.master.value + ", epoch " + std::to_string(proxy.epoch.value) + ")";
+		}
+		const bool current = proxy.master == view.data->master && !proxy.master.empty();
+		std::string state = proxy.paused ? "paused: clients wait" : current ? "open" : "BEHIND";
+		table.add({uid.value, address(proxy.host, proxy.port),
+		           proxy.ro_port == 0 ? "" : std::to_string(proxy.ro_port), std::move(state),
+		           std::move(target)});
+	}
+	return table.text();
+}
+
+std::string event_text(const core::HistoryEvent &event) {
+	std::string text = event.time + " " + event.kind;
+	if (!event.from.empty() || !event.to.empty()) {
+		text += " " + (event.from.empty() ? "nobody" : event.from.value) + " -> " +
+		        (event.to.empty() ? "nobody" : event.to.value);
+	}
+	text += ", epoch " + std::to_string(event.epoch.value);
+	if (event.duration_ms > 0) {
+		text += ", " + std::to_string(event.duration_ms) + " ms";
+	}
+	return event.reason.empty() ? text : text + ": " + event.reason;
+}
+
+std::string master_text(const core::ClusterData &data) {
+	const core::Keeper *keeper = data.master_keeper();
+	if (keeper == nullptr) {
+		return "none";
+	}
+	return keeper->uid.value + " at " + address(keeper->host, keeper->port) + " (db " +
+	       data.master.value + ")";
+}
+
+std::string election_text(const core::Election &election) {
+	return "OPEN, old master db " +
+	       (election.old_master.empty() ? "none" : election.old_master.value) + ", last known " +
+	       (election.last_known.lsn.valid() ? election.last_known.to_string() : "nothing");
+}
+
+}  // namespace
+
+std::string status_text(const std::string &cluster_name, const ClusterView &view,
+                        const StatusReport &report) {
+	const core::ClusterData &data = *view.data;
+	std::string out = upper(health_name(report.health)) + ": " + printable(report.headline) + "\n";
+	for (const std::string &warning : report.warnings) {
+		out += "  ! " + printable(warning) + "\n";
+	}
+	out += "\n";
+	out += line("Cluster", cluster_name + " (uid " + data.cluster_uid + ", system id " +
+	                           (data.system_id.empty() ? "not known yet" : data.system_id) + ")");
+	out += line("Phase", data.phase == core::ClusterPhase::Normal ? "normal" : "initializing");
+	out += line("Master", master_text(data));
+	out += line("Epoch", std::to_string(data.epoch.value) + ", view generation " +
+	                         std::to_string(data.generation));
+	out += line("Election", data.election ? election_text(*data.election) : "none open");
+	if (view.last_event) {
+		out += line("Last event", event_text(*view.last_event));
+	}
+	for (const auto &[text, none] : {std::pair{keepers_text(report), "No keeper.\n"},
+	                                 std::pair{sentinels_text(view), "No sentinel.\n"},
+	                                 std::pair{proxies_text(view), "No proxy.\n"}}) {
+		out += "\n" + (text.empty() ? none : text);
+	}
+	return out;
+}
+
+}  // namespace stolon::ctl
