@@ -143,7 +143,7 @@ void Loop::run(store::Store &store, std::function<core::Instant(core::Instant no
 		}
 		impl_->arm_timer(next);
 		// Woken: no wait, but the others get their turn.
-		if (event_base_loop(impl_->base, impl_->woken ? EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0) {
+		if (event_base_loop(impl_->base, EVLOOP_ONCE | (impl_->woken ? EVLOOP_NONBLOCK : 0)) < 0) {
 			give_up("wait for events");
 		}
 	}
