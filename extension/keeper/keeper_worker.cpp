@@ -200,7 +200,7 @@ private:
 			return false;
 		core::Upstream upstream{decision_.target->host, decision_.target->port,
 		                        decision_.target->db};
-		const auto text = core::render_stolon_conf(node_settings(), data_->spec, local_.state.db,
+		const auto text = core::render_stolon_conf(node_settings(), usable_spec(), local_.state.db,
 		                                           upstream, decision_.electing);
 		if (!text)
 			throw std::runtime_error("stolon.conf cannot be written: " + text.error().message);
@@ -214,6 +214,20 @@ private:
 		local_.target = *decision_.target;
 		local_.electing = decision_.electing;
 		return true;
+	}
+
+	// One unknown name makes the server refuse the whole file, and with it the upstream that it is
+	// to follow.
+	core::ClusterSpec usable_spec() {
+		core::ClusterSpec spec = data_->spec;
+		std::erase_if(spec.pg_parameters, [this](const auto &parameter) {
+			if (is_known_parameter(parameter.first))
+				return false;
+			message_ = "pgParameters: this server has no parameter \"" + parameter.first +
+			           "\"; it is left out";
+			return true;
+		});
+		return spec;
 	}
 
 	// Nobody may rewind against a new timeline before a checkpoint on it is in pg_control (C-1).

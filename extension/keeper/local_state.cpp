@@ -115,6 +115,20 @@ bool ends_recovery_by_itself(const core::KeeperLocal &local) {
 	return local.in_recovery && access(STANDBY_SIGNAL_FILE, F_OK) != 0;
 }
 
+bool is_known_parameter(const std::string &name) {
+	if (name.find('.') != std::string::npos)
+		return true;
+	const char *text = name.c_str();
+	bool known = false;
+	guarded([text, &known] {
+		char *value = GetConfigOptionByName(text, nullptr, true);
+		known = value != nullptr;
+		if (value)
+			pfree(value);
+	});
+	return known;
+}
+
 bool is_streaming_from(const std::string &host, int port) {
 	char sender_host[NI_MAXHOST];
 	SpinLockAcquire(&WalRcv->mutex);

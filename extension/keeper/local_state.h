@@ -18,8 +18,12 @@ std::uint64_t highest_known_token();
 /// `token`.
 void observe_server(std::uint64_t token, core::KeeperLocal *local);
 
-/// True in crash recovery of a server that was started as a primary: asking it to promote makes no sense.
+/// True in crash recovery of a server that was started as a primary: asking it to promote makes no
+/// sense.
 bool ends_recovery_by_itself(const core::KeeperLocal &local);
+
+/// Does this server know a parameter of this name? Names with a dot are always acceptable to it.
+bool is_known_parameter(const std::string &name);
 
 /// Is the walreceiver streaming from this address?
 bool is_streaming_from(const std::string &host, int port);
