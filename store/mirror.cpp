@@ -56,6 +56,7 @@ struct Mirror::Impl {
 	bool watch_created = false;
 	Instant watch_sent;
 	Retry watch_retry;
+	std::int64_t watch_told = 0;  ///< Up to here the watch has told everything.
 	/// What a read has seen that the watch has not told yet, and until when it must have.
 	std::int64_t watch_owes = 0;
 	Instant watch_owes_by = never;
@@ -181,7 +182,7 @@ void Mirror::Impl::read_done(Result<RangeResponse> result) {
 		ready = true;
 		if (replaced) {
 			drop_watch();
-		} else if (watch != 0 && newest > watch_owes) {
+		} else if (watch != 0 && newest > watch_told) {
 			watch_owes = newest;
 			watch_owes_by = now + options.request_timeout;
 		}
@@ -217,6 +218,7 @@ void Mirror::Impl::send_watch(Instant now) {
 	request.key = options.prefix;
 	request.range_end = prefix_end(options.prefix);
 	request.start_revision = copy.revision() + 1;
+	watch_told = copy.revision();
 	WatchHandler handler;
 	handler.created = [this](std::int64_t) {
 		watch_created = true;
@@ -232,7 +234,8 @@ void Mirror::Impl::send_watch(Instant now) {
 
 void Mirror::Impl::watch_event(std::int64_t revision, std::vector<WatchEvent> events) {
 	copy.apply(std::move(events), store.clock());
-	if (revision >= watch_owes) {
+	watch_told = std::max(watch_told, revision);
+	if (watch_told >= watch_owes) {
 		watch_owes = 0;
 		watch_owes_by = never;
 	}

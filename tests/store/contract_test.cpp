@@ -19,6 +19,8 @@ protected:
 		store = backend->connect();
 		prefix = std::string("test/") +
 		         testing::UnitTest::GetInstance()->current_test_info()->name() + "/";
+		// An earlier round (--gtest_repeat) has left its keys in the shared etcd.
+		ASSERT_TRUE(txn({{}, {Op::erase(prefix, prefix_end(prefix))}, {}}).ok());
 	}
 	void TearDown() override { store.reset(); }
 
