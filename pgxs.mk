@@ -34,7 +34,8 @@ extension_cxxflags = -std=c++20 -O2 -g -Wall -Wextra -Werror -fPIC -fvisibility=
 
 $(BUILD_DIR)/pg/%.o: %.cpp pgxs.mk
 	@mkdir -p $(dir $@)
-	$(CCACHE) $(CXX) $(extension_cxxflags) $(EXTRA_CXXFLAGS) -MMD -MP -c -o $@ $<
+	@echo "$(CXX) $<"
+	@$(CCACHE) $(CXX) $(extension_cxxflags) $(EXTRA_CXXFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(OBJS:.o=.d)
 
