@@ -254,6 +254,9 @@ LauncherDecision other_data(const LauncherInputs &in, const Db &wanted) {
 		case DbInit::None:
 			break;
 	}
+	if (in.dir.kind != DataKind::Ours && in.data->master != wanted.uid)
+		return wait("L-16", "the data of db " + wanted.uid.value +
+		                        " are gone: waiting for a new incarnation");
 	return decide(
 	    Action::Refuse, "L-16",
 	    "the view expects the data of db " + wanted.uid.value + " here, but " +

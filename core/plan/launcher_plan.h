@@ -134,7 +134,8 @@ struct LauncherDecision {
 ///  L-14 a new first master with no data: InitDb; with data: Refuse (B-6).
 ///  L-15 a new incarnation is wanted: Swap a complete clone in, or Clone once the upstream is
 ///       ready, or Wait for it.
-///  L-16 the data that the view expects are not there: Refuse.
+///  L-16 the data that the view expects are not there: a standby without data waits for a new
+///       incarnation; otherwise Refuse.
 ///  L-17 the named master, by a read that was sent after the last postmaster's end: StartPrimary,
 ///       after a release only when the sentinel has permitted it, or failInterval has passed, or
 ///       nobody else is there (B-4). A view of an older epoch than the data's: Refuse (B-6).
