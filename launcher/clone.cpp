@@ -1,0 +1,89 @@
+#include "launcher/clone.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "launcher/process.h"
+#include "launcher/secrets.h"
+#include "store/files.h"
+
+namespace stolon::launcher {
+
+namespace {
+
+using core::Status;
+
+/// A dead upstream is noticed within some ten seconds. The name is not that of the incarnation:
+/// only a standby may ever confirm commits (LESSONS A-5).
+std::string connection_string(const CloneJob &job) {
+	std::string text = "host=" + quote_conninfo(job.host) + " port=" + std::to_string(job.port) +
+	                   " user=" + quote_conninfo(job.replication_user) +
+	                   " application_name=" + quote_conninfo("clone_" + job.state.db.value) +
+	                   " connect_timeout=10 keepalives_idle=5 keepalives_interval=2 "
+	                   "keepalives_count=3";
+	if (!job.sslmode.empty())
+		text += " sslmode=" + quote_conninfo(job.sslmode);
+	return text;
+}
+
+Status copy(const CloneJob &job, const std::string &directory) {
+	Command command;
+	command.argv = {job.bin_path + "/pg_basebackup",
+	                "--pgdata=" + directory,
+	                "--dbname=" + connection_string(job),
+	                "--wal-method=stream",
+	                "--checkpoint=fast",
+	                "--no-password",
+	                "--progress",
+	                "--verbose"};
+	if (!job.slot.empty())
+		command.argv.push_back("--slot=" + job.slot);
+	command.environment = {{"PGPASSFILE", job.paths.replication_pgpass()}};
+	// Nothing of the launcher's environment may lead the copy elsewhere.
+	command.without = {"PGHOST",    "PGHOSTADDR", "PGPORT",     "PGUSER",        "PGPASSWORD",
+	                   "PGSERVICE", "PGOPTIONS",  "PGDATABASE", "PGSERVICEFILE", "PGAPPNAME"};
+	return run_command(command);
+}
+
+/// The upstream's own files that must not be taken for ours. Its stolon.state is replaced by ours
+/// in the very end; until then the copy is not complete.
+Status make_ours(const CloneJob &job, const std::string &directory) {
+	for (const char *name : {"postmaster.pid", "postmaster.opts", "recovery.signal"}) {
+		const std::string path = directory + "/" + name;
+		if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+			return core::Error{core::ErrorKind::Unavailable,
+			                   "could not remove \"" + path + "\": " + std::strerror(errno)};
+	}
+	const auto system_id = read_system_id(directory);
+	if (!system_id.ok())
+		return system_id.error();
+	if (!job.system_id.empty() && *system_id != job.system_id)
+		return core::invalid("the upstream " + job.host + ":" + std::to_string(job.port) +
+		                     " has the system identifier " + *system_id + ", the cluster's is " +
+		                     job.system_id + ": another server answers at that address");
+	// The upstream's stolon.conf names the upstream; ours is written before the start.
+	if (auto done = prepare_start(directory, "", "", true); !done.ok())
+		return done;
+	return write_state(directory, job.state);
+}
+
+}  // namespace
+
+Status run_clone(const CloneJob &job) {
+	::umask(077);
+	const std::string directory = job.paths.clone(job.state.db);
+	if (complete_state(directory, job.identity).ok())
+		return {};
+	if (auto done = remove_half_made(job.paths, job.identity, directory); !done.ok())
+		return done;
+	if (auto done = announce_directory(directory, job.identity); !done.ok())
+		return done;
+	if (auto done = copy(job, directory); !done.ok())
+		return done;
+	return make_ours(job, directory);
+}
+
+}  // namespace stolon::launcher

@@ -1,0 +1,385 @@
+#include "launcher/data_dir.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string_view>
+#include <vector>
+
+#include "launcher/postmaster_file.h"
+#include "store/files.h"
+
+namespace stolon::launcher {
+
+namespace {
+
+using core::DataDir;
+using core::DataKind;
+using core::DataState;
+using core::DbUid;
+using core::Error;
+using core::ErrorKind;
+using core::Result;
+using core::Status;
+
+Error system_error(const std::string &what) {
+	return Error{ErrorKind::Unavailable, "could not " + what + ": " + std::strerror(errno)};
+}
+
+enum class EntryKind { Absent, EmptyDirectory, Directory, Other, Unreadable };
+
+/// Does not follow a symbolic link.
+EntryKind look_at(const std::string &path) {
+	struct stat status = {};
+	if (::lstat(path.c_str(), &status) != 0)
+		return errno == ENOENT ? EntryKind::Absent : EntryKind::Unreadable;
+	if (!S_ISDIR(status.st_mode))
+		return EntryKind::Other;
+	std::error_code error;
+	const bool empty = std::filesystem::is_empty(path, error);
+	if (error)
+		return EntryKind::Unreadable;
+	return empty ? EntryKind::EmptyDirectory : EntryKind::Directory;
+}
+
+bool exists(const std::string &path) {
+	struct stat status = {};
+	return ::lstat(path.c_str(), &status) == 0;
+}
+
+bool owned_by_us(const std::string &path) {
+	struct stat status = {};
+	return ::lstat(path.c_str(), &status) == 0 && status.st_uid == ::geteuid();
+}
+
+std::vector<std::string> entries_of(const std::string &directory) {
+	std::vector<std::string> names;
+	const std::unique_ptr<DIR, int (*)(DIR *)> handle(::opendir(directory.c_str()), ::closedir);
+	if (!handle)
+		return names;
+	while (const dirent *entry = ::readdir(handle.get()))
+		names.emplace_back(entry->d_name);
+	std::sort(names.begin(), names.end());
+	return names;
+}
+
+/// The incarnation in the name of a directory that a clone or an initdb made; nullopt: another
+/// name.
+std::optional<DbUid> made_for(const std::string &name) {
+	for (const std::string_view prefix : {Paths::clone_prefix, Paths::init_prefix}) {
+		if (name.compare(0, prefix.size(), prefix) != 0)
+			continue;
+		if (auto db = DbUid::parse(std::string_view(name).substr(prefix.size())); db.ok())
+			return *db;
+	}
+	return {};
+}
+
+/// PGDATA is a directory with something in it.
+DataDir inspect_content(const std::string &pgdata, const Identity &identity) {
+	DataDir dir;
+	dir.kind = DataKind::Foreign;
+	if (!owned_by_us(pgdata)) {
+		dir.problem = "\"" + pgdata + "\" does not belong to the user that runs the launcher";
+		return dir;
+	}
+	if (!exists(pgdata + "/PG_VERSION")) {
+		dir.problem = "\"" + pgdata + "\" is not empty and holds no database cluster";
+		return dir;
+	}
+	auto text = store::read_small_file(pgdata + "/" + state_file);
+	if (!text.ok()) {
+		dir.problem = text.error().kind == ErrorKind::NotFound
+		                  ? "\"" + pgdata + "\" holds a database cluster that stolon did not make"
+		                  : text.error().message;
+		return dir;
+	}
+	auto state = core::parse_data_state(*text);
+	if (!state.ok()) {
+		dir.problem =
+		    "\"" + pgdata + "/" + state_file + "\" cannot be read: " + state.error().message;
+		return dir;
+	}
+	if (state->cluster_name != identity.cluster_name || state->keeper != identity.keeper) {
+		dir.problem = "\"" + pgdata + "\" belongs to keeper \"" + state->keeper.value +
+		              "\" of cluster \"" + state->cluster_name + "\", and this is keeper \"" +
+		              identity.keeper.value + "\" of cluster \"" + identity.cluster_name + "\"";
+		return dir;
+	}
+	auto system_id = read_system_id(pgdata);
+	if (!system_id.ok()) {
+		dir.problem = system_id.error().message;
+		return dir;
+	}
+	dir.kind = DataKind::Ours;
+	dir.state = *state;
+	dir.system_id = *system_id;
+	return dir;
+}
+
+std::optional<DbUid> find_clone(const Paths &paths, const Identity &identity,
+                                const std::optional<DbUid> &wanted) {
+	std::optional<DbUid> found;
+	for (const auto &name : entries_of(paths.root)) {
+		const auto db = made_for(name);
+		if (!db || name.compare(0, std::strlen(Paths::clone_prefix), Paths::clone_prefix) != 0)
+			continue;
+		const auto state = complete_state(paths.root + "/" + name, identity);
+		if (!state.ok() || state->db != *db)
+			continue;
+		found = db;
+		if (wanted && *wanted == *db)
+			break;
+	}
+	return found;
+}
+
+/// True when the directory was announced by us and is certainly not complete.
+Result<bool> is_half_made(const std::string &directory, const DbUid &db, const Identity &identity) {
+	if (look_at(directory) == EntryKind::Other || !owned_by_us(directory))
+		return false;
+	auto announced = store::read_small_file(Paths::marker_of(directory));
+	if (!announced.ok() || *announced != identity.keeper.value + "\n")
+		return false;
+	auto text = store::read_small_file(directory + "/" + state_file);
+	if (!text.ok()) {
+		if (text.error().kind == ErrorKind::NotFound)
+			return true;
+		return text.error();
+	}
+	// The state of a complete one was written atomically, so what cannot be parsed is a part of a
+	// copy. A copy of the upstream's state names another db.
+	const auto state = core::parse_data_state(*text);
+	return !state.ok() || state->db != db || state->keeper != identity.keeper;
+}
+
+/// rename() that never replaces anything.
+Status rename_new(const std::string &from, const std::string &to) {
+	if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0)
+		return system_error("rename \"" + from + "\" to \"" + to + "\"");
+	return {};
+}
+
+std::string utc_stamp() {
+	const std::time_t now = std::time(nullptr);
+	std::tm parts = {};
+	::gmtime_r(&now, &parts);
+	char text[32];
+	std::strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &parts);
+	return text;
+}
+
+constexpr int max_names_per_second = 100;
+
+Result<std::string> move_aside(const Paths &paths) {
+	const std::string wanted = paths.root + "/" + Paths::diverged_prefix + utc_stamp();
+	std::string name = wanted;
+	for (int i = 1; exists(name) && i < max_names_per_second; ++i)
+		name = wanted + "." + std::to_string(i);
+	if (auto renamed = rename_new(paths.pgdata(), name); !renamed.ok())
+		return renamed.error();
+	if (auto synced = store::sync_path(paths.root); !synced.ok())
+		return synced.error();
+	return name;
+}
+
+Status set_signal_file(const std::string &path, bool wanted) {
+	if (!wanted) {
+		if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+			return system_error("remove \"" + path + "\"");
+		return {};
+	}
+	return exists(path) ? Status() : store::write_file_atomically(path, "", 0600);
+}
+
+bool is_assignment_of(const std::string &line, std::string_view name) {
+	const std::size_t begin = line.find_first_not_of(" \t");
+	if (begin == std::string::npos || line.compare(begin, name.size(), name) != 0)
+		return false;
+	const std::size_t after = begin + name.size();
+	return after >= line.size() || line[after] == ' ' || line[after] == '\t' || line[after] == '=';
+}
+
+constexpr std::string_view include_line = "include_if_exists = 'stolon.conf'";
+
+/// postgresql.conf belongs to the administrator; only the one line is ever added, at its end, where
+/// it has the last word.
+Status ensure_include(const std::string &pgdata) {
+	const std::string path = pgdata + "/postgresql.conf";
+	auto text = store::read_small_file(path);
+	if (!text.ok())
+		return text.error();
+	std::istringstream lines(*text);
+	std::string last;
+	for (std::string line; std::getline(lines, line);) {
+		const std::size_t begin = line.find_first_not_of(" \t\r");
+		if (begin != std::string::npos && line[begin] != '#')
+			last = line;
+	}
+	if (last == include_line)
+		return {};
+	std::string changed = *text;
+	if (!changed.empty() && changed.back() != '\n')
+		changed += '\n';
+	changed += include_line;
+	changed += '\n';
+	return store::write_file_atomically(path, changed, 0600);
+}
+
+}  // namespace
+
+Result<std::string> read_system_id(const std::string &pgdata) {
+	const std::string path = pgdata + "/global/pg_control";
+	auto bytes = store::read_small_file(path);
+	if (!bytes.ok())
+		return bytes.error();
+	std::uint64_t id = 0;
+	if (bytes->size() < sizeof id)
+		return core::invalid("\"" + path + "\" is too short");
+	// PostgreSQL writes it in the machine's own byte order.
+	std::memcpy(&id, bytes->data(), sizeof id);
+	return std::to_string(id);
+}
+
+Result<DataState> complete_state(const std::string &directory, const Identity &identity) {
+	const DataDir dir = look_at(directory) == EntryKind::Directory
+	                        ? inspect_content(directory, identity)
+	                        : DataDir();
+	if (dir.kind != DataKind::Ours)
+		return Error{ErrorKind::NotFound, "\"" + directory + "\" is not complete"};
+	return dir.state;
+}
+
+DataDir inspect(const Paths &paths, const Identity &identity, const std::optional<DbUid> &wanted) {
+	const std::string pgdata = paths.pgdata();
+	DataDir dir;
+	switch (look_at(pgdata)) {
+		case EntryKind::Absent:
+		case EntryKind::EmptyDirectory:
+			break;
+		case EntryKind::Directory:
+			dir = inspect_content(pgdata, identity);
+			break;
+		case EntryKind::Other:
+			dir.kind = DataKind::Foreign;
+			dir.problem = "\"" + pgdata + "\" is not a directory (a symbolic link is not followed)";
+			break;
+		case EntryKind::Unreadable:
+			dir.kind = DataKind::Foreign;
+			dir.problem = "\"" + pgdata + "\" cannot be read";
+			break;
+	}
+	dir.clone_ready = find_clone(paths, identity, wanted);
+	return dir;
+}
+
+Status announce_directory(const std::string &directory, const Identity &identity) {
+	if (exists(directory))
+		return core::invalid("\"" + directory + "\" is already there");
+	return store::write_file_atomically(Paths::marker_of(directory), identity.keeper.value + "\n",
+	                                    0600);
+}
+
+Status remove_half_made(const Paths &paths, const Identity &identity, const std::string &needed) {
+	for (const auto &name : entries_of(paths.root)) {
+		const auto db = made_for(name);
+		if (!db)
+			continue;
+		const std::string directory = paths.root + "/" + name;
+		const auto half = is_half_made(directory, *db, identity);
+		if (!half.ok())
+			return half.error();
+		if (!*half)
+			continue;
+		std::error_code error;
+		std::filesystem::remove_all(directory, error);
+		if (error)
+			return Error{ErrorKind::Unavailable, "could not remove the interrupted copy \"" +
+			                                         directory + "\": " + error.message()};
+		if (auto synced = store::sync_path(paths.root); !synced.ok())
+			return synced;
+		::unlink(Paths::marker_of(directory).c_str());
+	}
+	if (exists(needed))
+		return core::invalid("\"" + needed +
+		                     "\" is in the way, and it is not an interrupted copy of this "
+		                     "launcher: move it away");
+	return {};
+}
+
+Status write_state(const std::string &directory, const DataState &state) {
+	return store::write_file_atomically(directory + "/" + state_file,
+	                                    core::data_state_to_text(state), 0600);
+}
+
+Result<std::string> swap_in(const Paths &paths, const Identity &identity, const std::string &made,
+                            const DbUid &db) {
+	const auto state = complete_state(made, identity);
+	if (!state.ok())
+		return state.error();
+	if (state->db != db)
+		return core::invalid("\"" + made + "\" holds db " + state->db.value + ", not " + db.value);
+	const std::string pgdata = paths.pgdata();
+	const DataDir there = inspect(paths, identity, {});
+	if (there.kind == DataKind::Foreign)
+		return core::invalid(there.problem);
+	if (live_postmaster(pgdata))
+		return core::invalid("a server is running in \"" + pgdata + "\"");
+	std::string aside;
+	if (there.kind == DataKind::Ours) {
+		auto moved = move_aside(paths);
+		if (!moved.ok())
+			return moved.error();
+		aside = *moved;
+	} else if (::rmdir(pgdata.c_str()) != 0 && errno != ENOENT) {
+		return system_error("remove the empty directory \"" + pgdata + "\"");
+	}
+	if (auto renamed = rename_new(made, pgdata); !renamed.ok())
+		return renamed.error();
+	if (auto synced = store::sync_path(paths.root); !synced.ok())
+		return synced.error();
+	::unlink(Paths::marker_of(made).c_str());
+	return aside;
+}
+
+Status prepare_start(const std::string &pgdata, const std::string &stolon_conf,
+                     const std::string &pg_hba, bool standby) {
+	if (auto done = ensure_include(pgdata); !done.ok())
+		return done;
+	if (auto done = store::write_file_atomically(pgdata + "/stolon.conf", stolon_conf, 0600);
+	    !done.ok())
+		return done;
+	if (!pg_hba.empty()) {
+		if (auto done = store::write_file_atomically(pgdata + "/pg_hba.conf", pg_hba, 0600);
+		    !done.ok())
+			return done;
+	}
+	if (auto done = set_signal_file(pgdata + "/standby.signal", standby); !done.ok())
+		return done;
+	return store::sync_path(pgdata);
+}
+
+std::string without_upstream(const std::string &stolon_conf) {
+	std::istringstream lines(stolon_conf);
+	std::string result;
+	for (std::string line; std::getline(lines, line);) {
+		if (is_assignment_of(line, "primary_conninfo") ||
+		    is_assignment_of(line, "primary_slot_name"))
+			continue;
+		result += line + "\n";
+	}
+	return result;
+}
+
+}  // namespace stolon::launcher

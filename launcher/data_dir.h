@@ -1,0 +1,60 @@
+// What lies in the data directory, and the few changes that are made to whole directories. Nothing
+// here ever removes a directory that may hold the only copy of anything.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/base/result.h"
+#include "core/plan/launcher_plan.h"
+#include "launcher/paths.h"
+
+namespace stolon::launcher {
+
+/// Whose data we look for.
+struct Identity {
+	std::string cluster_name;
+	core::KeeperUid keeper;
+};
+
+constexpr const char *state_file = "stolon.state";
+
+/// Looks at PGDATA, and for a complete clone beside it (for `wanted`, if there is one for it).
+/// Changes nothing.
+core::DataDir inspect(const Paths &paths, const Identity &identity,
+                      const std::optional<core::DbUid> &wanted);
+
+/// PostgreSQL's system identifier: the first eight bytes of global/pg_control.
+core::Result<std::string> read_system_id(const std::string &pgdata);
+
+/// The complete stolon.state of a directory that is ours and whole; NotFound when it is not.
+core::Result<core::DataState> complete_state(const std::string &directory,
+                                             const Identity &identity);
+
+/// Writes the proof that `directory`, which is about to be made, is ours. Fails when something is
+/// there already.
+core::Status announce_directory(const std::string &directory, const Identity &identity);
+
+/// Removes what is left of interrupted clones and initdbs: directories of their names, that we
+/// announced, and that are not complete. Fails, naming it, when `needed` is still there afterwards.
+core::Status remove_half_made(const Paths &paths, const Identity &identity,
+                              const std::string &needed);
+
+/// Writes stolon.state: what makes a directory complete, so the very last step.
+core::Status write_state(const std::string &directory, const core::DataState &state);
+
+/// Moves the complete directory `made` to PGDATA. What lies there is moved aside first, to
+/// postgres.diverged-<time>, and is kept. Gives the name of what was moved aside, "" if nothing.
+/// Can be repeated after an interruption at any point.
+core::Result<std::string> swap_in(const Paths &paths, const Identity &identity,
+                                  const std::string &made, const core::DbUid &db);
+
+/// Makes PGDATA ready for a start: stolon.conf, pg_hba.conf (an empty text leaves the file as it
+/// is), the include of stolon.conf, and standby.signal there or not. All is on disk afterwards.
+core::Status prepare_start(const std::string &pgdata, const std::string &stolon_conf,
+                           const std::string &pg_hba, bool standby);
+
+/// stolon.conf without its upstream, for a start without knowledge of the cluster.
+std::string without_upstream(const std::string &stolon_conf);
+
+}  // namespace stolon::launcher

@@ -1,0 +1,30 @@
+// Where the launcher's things lie: all in one data directory that belongs to it alone.
+#pragma once
+
+#include <string>
+
+#include "core/base/types.h"
+
+namespace stolon::launcher {
+
+struct Paths {
+	std::string root;  ///< --data-dir, absolute, without a trailing slash
+
+	std::string pgdata() const { return root + "/postgres"; }
+	std::string lock() const { return root + "/launcher.lock"; }
+	std::string server_log() const { return root + "/postgres.log"; }
+	std::string replication_pgpass() const { return root + "/replication.pgpass"; }
+
+	/// Where a clone or an initdb for this incarnation is made, beside PGDATA.
+	std::string clone(const core::DbUid &db) const { return root + "/" + clone_prefix + db.value; }
+	std::string init(const core::DbUid &db) const { return root + "/" + init_prefix + db.value; }
+	/// Beside such a directory, written before it is made: the proof that we made it, without which
+	/// it is never removed.
+	static std::string marker_of(const std::string &directory) { return directory + ".stolon"; }
+
+	static constexpr const char *clone_prefix = "postgres.clone-";
+	static constexpr const char *init_prefix = "postgres.init-";
+	static constexpr const char *diverged_prefix = "postgres.diverged-";
+};
+
+}  // namespace stolon::launcher

@@ -1,0 +1,196 @@
+#include "launcher/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+extern "C" char **environ;
+
+namespace stolon::launcher {
+
+namespace {
+
+core::Error system_error(const std::string &what) {
+	return core::Error{core::ErrorKind::Unavailable,
+	                   "could not " + what + ": " + std::strerror(errno)};
+}
+
+/// argv and envp as execve wants them, made before fork so that the child allocates nothing.
+struct ExecImage {
+	explicit ExecImage(const Command &command) : arguments(command.argv) {
+		for (char **entry = environ; *entry != nullptr; ++entry) {
+			const std::string text = *entry;
+			const std::string name = text.substr(0, text.find('='));
+			const bool dropped = command.environment.count(name) > 0 ||
+			                     std::find(command.without.begin(), command.without.end(), name) !=
+			                         command.without.end();
+			if (!dropped)
+				variables.push_back(text);
+		}
+		for (const auto &[name, value] : command.environment)
+			variables.push_back(name + "=" + value);
+		for (auto &text : arguments)
+			argv.push_back(text.data());
+		argv.push_back(nullptr);
+		for (auto &text : variables)
+			envp.push_back(text.data());
+		envp.push_back(nullptr);
+	}
+	ExecImage(const ExecImage &) = delete;
+	ExecImage &operator=(const ExecImage &) = delete;
+
+	[[noreturn]] void exec() {
+		::execve(argv[0], argv.data(), envp.data());
+		static const char message[] = "stolon-launcher: could not execute ";
+		// Nothing more can be done about an unwritable stderr.
+		[[maybe_unused]] ssize_t ignored = ::write(STDERR_FILENO, message, sizeof message - 1);
+		ignored = ::write(STDERR_FILENO, argv[0], std::strlen(argv[0]));
+		ignored = ::write(STDERR_FILENO, "\n", 1);
+		::_exit(127);
+	}
+
+	std::vector<std::string> arguments, variables;
+	std::vector<char *> argv, envp;
+};
+
+/// fork with all signals blocked, so that no handler of ours runs in the child before
+/// reset_signals.
+pid_t fork_quietly() {
+	sigset_t all, before;
+	sigfillset(&all);
+	::sigprocmask(SIG_SETMASK, &all, &before);
+	const pid_t pid = ::fork();
+	if (pid != 0)
+		::sigprocmask(SIG_SETMASK, &before, nullptr);
+	return pid;
+}
+
+/// In the child. A parent that ended before the prctl is noticed by its pid.
+void die_with(pid_t parent) {
+	::prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (::getppid() != parent)
+		::_exit(126);
+}
+
+bool write_all(int fd, const std::string &text) {
+	std::size_t done = 0;
+	while (done < text.size()) {
+		const ssize_t n = ::write(fd, text.data() + done, text.size() - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		done += static_cast<std::size_t>(n);
+	}
+	return true;
+}
+
+/// A descriptor from which `text` can be read; it never touches a disk, since it may be a secret.
+OwnedFd readable_text(const std::string &text) {
+	if (text.empty())
+		return OwnedFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+	OwnedFd memory(static_cast<int>(::syscall(SYS_memfd_create, "input", 1U /* MFD_CLOEXEC */)));
+	if (!memory.valid() || !write_all(memory.get(), text) ||
+	    ::lseek(memory.get(), 0, SEEK_SET) != 0)
+		return OwnedFd();
+	return memory;
+}
+
+}  // namespace
+
+OwnedFd &OwnedFd::operator=(OwnedFd &&other) noexcept {
+	if (this != &other)
+		reset(other.release());
+	return *this;
+}
+
+int OwnedFd::release() {
+	return std::exchange(fd_, -1);
+}
+
+void OwnedFd::reset(int fd) {
+	if (fd_ >= 0)
+		::close(fd_);
+	fd_ = fd;
+}
+
+void reset_signals() {
+	struct sigaction action = {};
+	action.sa_handler = SIG_DFL;
+	for (int number = 1; number < NSIG; ++number)
+		::sigaction(number, &action, nullptr);
+	sigset_t none;
+	sigemptyset(&none);
+	::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+OwnedFd open_pidfd(pid_t pid) {
+	return OwnedFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
+std::string describe_exit(int wait_status) {
+	if (WIFSIGNALED(wait_status))
+		return "was killed by signal " + std::to_string(WTERMSIG(wait_status));
+	return "exited with code " + std::to_string(WEXITSTATUS(wait_status));
+}
+
+core::Status run_command(const Command &command) {
+	ExecImage image(command);
+	const OwnedFd input = readable_text(command.input);
+	if (!input.valid())
+		return system_error("prepare the input of " + command.argv[0]);
+	const OwnedFd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+	const pid_t self = ::getpid();
+	const pid_t pid = fork_quietly();
+	if (pid < 0)
+		return system_error("start " + command.argv[0]);
+	if (pid == 0) {
+		die_with(self);
+		::dup2(input.get(), STDIN_FILENO);
+		if (command.discard_output)
+			::dup2(null.get(), STDOUT_FILENO);
+		if (command.output_fd >= 0)
+			::dup2(command.output_fd, STDOUT_FILENO);
+		reset_signals();
+		image.exec();
+	}
+	int status = 0;
+	while (::waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return system_error("wait for " + command.argv[0]);
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return {};
+	return core::Error{core::ErrorKind::Unavailable, command.argv[0] + " " + describe_exit(status)};
+}
+
+core::Result<pid_t> spawn_server(const Command &command, int output_fd) {
+	ExecImage image(command);
+	const OwnedFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+	if (!null.valid())
+		return system_error("open /dev/null");
+	const pid_t pid = fork_quietly();
+	if (pid < 0)
+		return system_error("start " + command.argv[0]);
+	if (pid == 0) {
+		::setsid();
+		::dup2(null.get(), STDIN_FILENO);
+		if (output_fd >= 0) {
+			::dup2(output_fd, STDOUT_FILENO);
+			::dup2(output_fd, STDERR_FILENO);
+		}
+		reset_signals();
+		image.exec();
+	}
+	return pid;
+}
+
+}  // namespace stolon::launcher

@@ -1,0 +1,62 @@
+// Starting child processes: own session, signals as after a login, no descriptor left open by
+// accident.
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+
+namespace stolon::launcher {
+
+/// Owns one descriptor.
+class OwnedFd {
+public:
+	OwnedFd() = default;
+	explicit OwnedFd(int fd) : fd_(fd) {}
+	OwnedFd(OwnedFd &&other) noexcept : fd_(other.release()) {}
+	OwnedFd &operator=(OwnedFd &&other) noexcept;
+	OwnedFd(const OwnedFd &) = delete;
+	OwnedFd &operator=(const OwnedFd &) = delete;
+	~OwnedFd() { reset(); }
+
+	int get() const { return fd_; }
+	bool valid() const { return fd_ >= 0; }
+	int release();
+	void reset(int fd = -1);
+
+private:
+	int fd_ = -1;
+};
+
+struct Command {
+	std::vector<std::string> argv;                   ///< argv[0] is the path
+	std::map<std::string, std::string> environment;  ///< added to ours
+	std::vector<std::string> without;                ///< variables that are removed from ours
+	std::string input;            ///< what the command reads on stdin (run_command only); small
+	bool discard_output = false;  ///< stdout goes to /dev/null
+	int output_fd = -1;           ///< stdout goes there (run_command only); little is written
+};
+
+/// Puts every signal back to its default and unblocks all (LESSONS D-7). For a child, before exec.
+void reset_signals();
+
+/// A descriptor that becomes readable when the process ends. Invalid when there is no such process.
+OwnedFd open_pidfd(pid_t pid);
+
+/// "exited with code 1", "was killed by signal 9".
+std::string describe_exit(int wait_status);
+
+/// Runs a command in this process's group and waits for its end. The command dies with us. Fails
+/// when it cannot be started or does not exit with 0; then the message says how it ended.
+core::Status run_command(const Command &command);
+
+/// Starts a server in a session of its own, which survives us. stdin is /dev/null; stdout and
+/// stderr go to `output_fd`, or are ours when it is negative. Gives the pid; a failing exec shows
+/// as exit code 127.
+core::Result<pid_t> spawn_server(const Command &command, int output_fd);
+
+}  // namespace stolon::launcher

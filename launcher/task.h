@@ -1,0 +1,54 @@
+// Long work (initdb, clone) in a process of its own, so that the loop goes on: it is one process
+// group, dies with the launcher, and tells its progress through a pipe.
+#pragma once
+
+#include <sys/types.h>
+
+#include <deque>
+#include <functional>
+#include <string>
+
+#include "core/base/result.h"
+#include "core/base/time.h"
+#include "launcher/process.h"
+
+namespace stolon::launcher {
+
+/// Runs `work` in a child; its stdout and stderr, and those of what it starts, are read as lines.
+class Task {
+public:
+	/// `keep_open` (the lock of the data directory) stays open in the child: a launcher that starts
+	/// after we were killed finds the directory locked until the task is gone, too.
+	static core::Result<Task> start(const std::function<core::Status()> &work, int keep_open);
+
+	Task(Task &&) noexcept = default;
+	Task &operator=(Task &&) noexcept = default;
+
+	pid_t pid() const { return pid_; }
+	int output_fd() const { return output_.get(); }  ///< readable: call read_output()
+	/// Reads what is there; gives false when the pipe has been closed by all writers.
+	bool read_output(core::Instant now);
+	/// The newest line, for the node's message.
+	std::string progress() const { return lines_.empty() ? std::string() : lines_.back(); }
+	/// When something came last: a task that is silent for too long has no progress (LESSONS C-6).
+	core::Instant last_output_at() const { return last_output_at_; }
+	/// Kills the whole group. The end is reported by SIGCHLD.
+	void kill() const;
+	/// After its end: success, or what the task said.
+	core::Status outcome(int wait_status) const;
+
+private:
+	Task(pid_t pid, OwnedFd output) : pid_(pid), output_(std::move(output)) {}
+
+	static constexpr std::size_t max_lines = 5;
+	static constexpr std::size_t max_line = 500;
+
+	pid_t pid_ = 0;
+	OwnedFd output_;
+	std::string partial_;
+	std::string error_;
+	std::deque<std::string> lines_;
+	core::Instant last_output_at_;
+};
+
+}  // namespace stolon::launcher
