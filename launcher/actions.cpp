@@ -1,0 +1,284 @@
+// What the launcher does: each action of the plan.
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "core/pgconf/pgconf.h"
+#include "launcher/clone.h"
+#include "launcher/initdb.h"
+#include "launcher/launcher.h"
+#include "launcher/reaper.h"
+#include "spdlog/spdlog.h"
+#include "store/files.h"
+
+namespace stolon::launcher {
+
+using core::Instant;
+using core::LauncherAction;
+using core::LauncherDecision;
+using core::PgState;
+using core::StopLevel;
+
+namespace {
+
+/// The loop stands still while the reaper works.
+constexpr core::Duration reap_bound = core::milliseconds(200);
+constexpr core::Duration reap_pause = core::milliseconds(100);
+constexpr core::Duration leave_bound = core::seconds(1);
+
+}  // namespace
+
+bool Launcher::act(const LauncherDecision &decision, Instant now) {
+	log_decision(decision);
+	switch (decision.action) {
+		case LauncherAction::Wait:
+		case LauncherAction::Refuse:
+			return false;
+		case LauncherAction::Reap:
+			return reap_now(now);
+		case LauncherAction::Release:
+			return release_now(now);
+		case LauncherAction::InitDb:
+			return begin_initdb(decision, now);
+		case LauncherAction::Clone:
+			return begin_clone(decision, now);
+		case LauncherAction::Swap:
+			return swap_now(decision, now);
+		case LauncherAction::AbortTask:
+			return abort_task();
+		case LauncherAction::StartPrimary:
+			return start(true, {}, now);
+		case LauncherAction::StartStandby:
+			return start(false, decision.follow, now);
+		case LauncherAction::StopFast:
+			return stop(StopLevel::Fast, now);
+		case LauncherAction::StopImmediate:
+			return stop(StopLevel::Immediate, now);
+		case LauncherAction::StopKill:
+			return stop(StopLevel::Kill, now);
+		case LauncherAction::Exit:
+			leave(now);
+			return false;
+	}
+	return false;
+}
+
+void Launcher::log_decision(const LauncherDecision &decision) {
+	const std::string line = std::string(core::to_string(decision.action)) + " (" +
+	                         decision.reason.rule + "): " + decision.reason.text;
+	if (line == logged_decision_)
+		return;
+	logged_decision_ = line;
+	if (decision.action == LauncherAction::Refuse)
+		spdlog::error("{}", line);
+	else
+		spdlog::info("{}", line);
+}
+
+bool Launcher::reap_now(Instant now) {
+	if (now < reap_at_)
+		return false;
+	ReapRequest request;
+	request.pgdata = paths_.pgdata();
+	request.memory = memory_;
+	if (task_)
+		request.spare.insert(task_->pid());
+	const ReapResult result = reap(request, reap_bound);
+	if (!result.done) {
+		spdlog::warn("what is left of the ended server does not go away: {}", result.remaining);
+		reap_at_ = now + reap_pause;
+		return false;
+	}
+	if (result.killed > 0)
+		spdlog::info("{} processes that the ended server had left were killed", result.killed);
+	leftovers_ = false;
+	return true;
+}
+
+bool Launcher::release_now(Instant now) {
+	const std::string reason =
+	    last_exit_.empty() ? "the server was not running when the launcher started" : last_exit_;
+	releaser_.release(dir_.state.db, reason, request_timeout(), now, [this] {
+		spdlog::info("mastership of db {}: {}", dir_.state.db.value, releaser_.last_outcome());
+		loop_.wake();
+	});
+	return false;
+}
+
+bool Launcher::begin_initdb(const LauncherDecision &decision, Instant now) {
+	InitDbJob job;
+	job.paths = paths_;
+	job.identity = identity_;
+	job.state.cluster_name = identity_.cluster_name;
+	job.state.cluster_uid = data_->cluster_uid;
+	job.state.keeper = identity_.keeper;
+	job.state.db = decision.db;
+	job.state.epoch = data_->epoch;
+	job.bin_path = options_.bin_path;
+	job.spec = data_->spec;
+	job.superuser = options_.superuser;
+	job.superuser_password_file = options_.superuser_password_file;
+	job.replication_user = options_.replication_user;
+	job.replication_password_file = options_.replication_password_file;
+	return begin_task(
+	    "initdb", decision, [job] { return run_initdb(job); }, now);
+}
+
+bool Launcher::begin_clone(const LauncherDecision &decision, Instant now) {
+	const auto *upstream = data_->find_db(decision.follow);
+	const auto *keeper = upstream != nullptr ? data_->find_keeper(upstream->keeper) : nullptr;
+	if (keeper == nullptr) {
+		failed(now, "clone", "the upstream " + decision.follow.value + " has no address");
+		return false;
+	}
+	CloneJob job;
+	job.paths = paths_;
+	job.identity = identity_;
+	job.state.cluster_name = identity_.cluster_name;
+	job.state.cluster_uid = data_->cluster_uid;
+	job.state.keeper = identity_.keeper;
+	job.state.db = decision.db;
+	// What this keeper has promised in an election goes with it, not with its data.
+	job.state.epoch =
+	    dir_.kind == core::DataKind::Ours ? std::max(dir_.state.epoch, data_->epoch) : data_->epoch;
+	job.bin_path = options_.bin_path;
+	job.host = keeper->host;
+	job.port = keeper->port;
+	job.sslmode = data_->spec.default_sslmode;
+	job.replication_user = options_.replication_user;
+	job.slot = core::replication_name(decision.db);
+	job.system_id = data_->system_id;
+	return begin_task(
+	    "clone", decision, [job] { return run_clone(job); }, now);
+}
+
+bool Launcher::begin_task(const char *name, const LauncherDecision &decision,
+                          const std::function<core::Status()> &work, Instant now) {
+	auto task = Task::start(work, lock_);
+	if (!task.ok()) {
+		failed(now, name, task.error().message);
+		return false;
+	}
+	task_ = std::move(*task);
+	task_name_ = name;
+	task_db_ = decision.db;
+	task_upstream_ = decision.follow;
+	task_aborted_ = false;
+	const int output = task_->output_fd();
+	loop_.on_readable(output, [this, output] {
+		if (task_ && !task_->read_output(store::now()))
+			loop_.forget_fd(output);
+	});
+	return false;
+}
+
+bool Launcher::abort_task() {
+	if (!task_aborted_) {
+		task_aborted_ = true;
+		task_->kill();
+	}
+	return false;
+}
+
+bool Launcher::swap_now(const LauncherDecision &decision, Instant now) {
+	const auto aside = swap_in(paths_, identity_, paths_.clone(decision.db), decision.db);
+	if (!aside.ok()) {
+		failed(now, "swap", aside.error().message);
+		return false;
+	}
+	if (!aside->empty())
+		spdlog::warn("the data of db {} were moved aside and are kept in \"{}\"",
+		             decision.instead_of.value, *aside);
+	spdlog::info("the clone is in place as db {}", decision.db.value);
+	observe_directory(now);
+	return true;
+}
+
+/// Without knowledge of the cluster the parameters stay as they are: a standby with other ones than
+/// its primary's might not even start.
+core::Result<std::string> Launcher::stolon_conf(const core::DbUid &follow) const {
+	if (!data_) {
+		auto text = store::read_small_file(paths_.pgdata() + "/stolon.conf");
+		if (!text.ok())
+			return text.error();
+		if (text->empty())
+			return core::invalid("there is no stolon.conf yet, and the store does not answer");
+		return without_upstream(*text);
+	}
+	core::Upstream upstream;
+	if (const auto *db = data_->find_db(follow)) {
+		if (const auto *keeper = data_->find_keeper(db->keeper)) {
+			upstream.host = keeper->host;
+			upstream.port = keeper->port;
+			upstream.db = db->uid;
+		}
+	}
+	return core::render_stolon_conf(node_settings(options_), data_->spec, dir_.state.db, upstream,
+	                                data_->election.has_value());
+}
+
+bool Launcher::start(bool primary, const core::DbUid &follow, Instant now) {
+	const char *const what = primary ? "start as primary" : "start as standby";
+	const auto conf = stolon_conf(follow);
+	if (!conf.ok()) {
+		failed(now, what, conf.error().message);
+		return false;
+	}
+	const std::string hba =
+	    data_ ? core::render_pg_hba(data_->spec, options_.superuser, options_.replication_user)
+	          : std::string();
+	if (auto done = prepare_start(paths_.pgdata(), *conf, hba, !primary); !done.ok()) {
+		failed(now, what, done.error().message);
+		return false;
+	}
+	struct stat log = {};
+	log_offset_ = !server_log_.empty() && ::stat(server_log_.c_str(), &log) == 0 ? log.st_size : 0;
+	auto started = Postmaster::start(options_.bin_path, paths_.pgdata(), server_log_);
+	if (!started.ok()) {
+		failed(now, what, started.error().message);
+		return false;
+	}
+	spdlog::info("Postgres started with pid {}", started->pid());
+	watch(std::move(*started), PgState::Starting, now);
+	return false;
+}
+
+void Launcher::watch(Postmaster postmaster, PgState state, Instant now) {
+	pg_ = std::move(postmaster);
+	pg_state_ = state;
+	stop_level_ = StopLevel::None;
+	started_at_ = now;
+	memory_.reset();
+	pg_is_primary_ = false;
+	loop_.on_readable(pg_->pidfd(), [this] { loop_.wake(); });
+	observe_postmaster(now);
+}
+
+bool Launcher::stop(StopLevel level, Instant now) {
+	if (!pg_)
+		return false;
+	pg_->send(level == StopLevel::Fast        ? SIGINT
+	          : level == StopLevel::Immediate ? SIGQUIT
+	                                          : SIGKILL);
+	stop_level_ = level;
+	stop_level_at_ = now;
+	pg_state_ = PgState::Stopping;
+	return false;
+}
+
+void Launcher::leave(Instant now) {
+	if (!leave_by_) {
+		leave_by_ = now + leave_bound;
+		presence_.close();
+	}
+	if (presence_.idle() || now >= *leave_by_)
+		loop_.stop(program::ExitOk);
+}
+
+void Launcher::failed(Instant now, const std::string &what, const std::string &why) {
+	spdlog::error("{} failed: {}", what, why);
+	backoff_.failed(now, what + " failed: " + why);
+}
+
+}  // namespace stolon::launcher

@@ -1,0 +1,188 @@
+#include "launcher/launcher.h"
+
+#include <algorithm>
+
+#include "spdlog/spdlog.h"
+#include "store/files.h"
+
+namespace stolon::launcher {
+
+using core::Instant;
+using core::LauncherDecision;
+using core::NodePhase;
+using core::PgState;
+
+namespace {
+
+/// Until clusterdata has been read.
+constexpr core::Duration first_request_timeout = core::seconds(1);
+/// How often postmaster.pid is looked at while the server starts.
+constexpr core::Duration starting_pause = core::milliseconds(50);
+/// How often a clone's progress is published.
+constexpr core::Duration progress_pause = core::seconds(2);
+constexpr core::Duration refresh_pause = core::milliseconds(500);
+/// Without any event.
+constexpr core::Duration longest_pause = core::seconds(5);
+/// Actions that follow each other without waiting, for example Reap, Release.
+constexpr int max_actions_per_step = 8;
+
+std::string read_boot_id() {
+	auto text = store::read_small_file("/proc/sys/kernel/random/boot_id");
+	return text.ok() ? text->substr(0, text->find('\n')) : std::string();
+}
+
+store::MirrorOptions mirror_options(const core::Keys &keys) {
+	store::MirrorOptions options;
+	options.prefix = keys.root();
+	options.request_timeout = first_request_timeout;
+	return options;
+}
+
+}  // namespace
+
+void Backoff::failed(Instant now, std::string reason) {
+	constexpr int max_doublings = 5;
+	const core::Duration pause = first * (1 << std::min(failures_, max_doublings));
+	retry_at_ = now + std::min(pause, longest);
+	reason_ = std::move(reason);
+	++failures_;
+}
+
+void Backoff::succeeded() {
+	failures_ = 0;
+	retry_at_.reset();
+	reason_.clear();
+}
+
+Launcher::Launcher(const Options &options, program::Loop &loop, store::Store &store, int lock,
+                   int version)
+    : options_(options),
+      paths_(paths_of(options)),
+      identity_(identity_of(options)),
+      server_log_(server_log_of(options)),
+      keys_(options.common.store_prefix, options.common.cluster_name),
+      loop_(loop),
+      store_(store),
+      lock_(lock),
+      version_(version),
+      boot_id_(read_boot_id()),
+      mirror_(store, mirror_options(keys_)),
+      presence_(store, core::ClusterSpec().fail_interval, first_request_timeout),
+      releaser_(store, keys_, identity_.keeper),
+      ended_at_(store::now()) {}
+
+void Launcher::request_stop() {
+	if (stop_requested_)
+		return;
+	stop_requested_ = true;
+	stop_requested_at_ = store::now();
+	loop_.wake();
+}
+
+core::Duration Launcher::request_timeout() const {
+	if (!data_)
+		return first_request_timeout;
+	const auto &spec = data_->spec;
+	return spec.request_timeout > core::Duration(0) ? spec.request_timeout : spec.fail_interval / 5;
+}
+
+Instant Launcher::step(Instant now) {
+	observe_postmaster(now);
+	observe_task(now);
+	collect_orphans();
+	mirror_.poll(now);
+	observe_view();
+	observe_uid();
+	releaser_.observe(mirror_);
+	LauncherDecision decision;
+	for (int i = 0; i < max_actions_per_step; ++i) {
+		observe_directory(now);
+		decision = core::plan_launcher(inputs(now));
+		if (!act(decision, now))
+			break;
+	}
+	if (decision.refresh_view && now >= refreshed_at_ + refresh_pause) {
+		refreshed_at_ = now;
+		mirror_.refresh();
+	}
+	if (const std::string problem = mirror_.problem(); problem != logged_problem_) {
+		logged_problem_ = problem;
+		if (problem.empty())
+			spdlog::info("the store answers");
+		else
+			spdlog::warn("the store: {}", problem);
+	}
+	report(decision, now);
+	mirror_.poll(now);
+	presence_.poll(now);
+	return next_wake(decision, now);
+}
+
+Instant Launcher::next_wake(const LauncherDecision &decision, Instant now) const {
+	Instant next = std::min({mirror_.wake_at(), presence_.wake_at(), now + longest_pause});
+	for (const auto &wake : {decision.wake_at, releaser_.retry_at(), leave_by_}) {
+		if (wake && *wake > now)
+			next = std::min(next, *wake);
+	}
+	if (leftovers_ && reap_at_ > now)
+		next = std::min(next, reap_at_);
+	if (pg_state_ == PgState::Starting)
+		next = std::min(next, now + starting_pause);
+	if (task_)
+		next = std::min(next, now + progress_pause);
+	if (decision.refresh_view)
+		next = std::min(next, now + refresh_pause);
+	return next;
+}
+
+NodePhase Launcher::phase_of(const LauncherDecision &decision) const {
+	if (decision.action == core::LauncherAction::Refuse)
+		return NodePhase::Refusing;
+	if (task_)
+		return task_name_ == "clone" ? NodePhase::Cloning : NodePhase::Initializing;
+	switch (pg_state_) {
+		case PgState::Starting:
+			return NodePhase::Starting;
+		case PgState::Running:
+			return NodePhase::Running;
+		case PgState::Stopping:
+			return NodePhase::Stopping;
+		case PgState::Down:
+			break;
+	}
+	return dir_.kind == core::DataKind::Ours ? NodePhase::Stopped : NodePhase::Waiting;
+}
+
+std::string Launcher::message_of(const LauncherDecision &decision) const {
+	if (task_)
+		return task_name_ + ": " + shown_progress_;
+	if (pg_state_ == PgState::Running && decision.action == core::LauncherAction::Wait)
+		return {};
+	return decision.reason.text;
+}
+
+void Launcher::report(const LauncherDecision &decision, Instant now) {
+	// An entry of somebody else is not overwritten, and neither is one that is not known yet.
+	if (!mirror_.ready() || !uid_taken_by_.empty() || leave_by_)
+		return;
+	if (task_ && (shown_progress_.empty() || now >= progress_shown_at_ + progress_pause)) {
+		shown_progress_ = task_->progress();
+		progress_shown_at_ = now;
+	}
+	core::NodeInfo node;
+	node.uid = identity_.keeper;
+	node.phase = phase_of(decision);
+	node.message = message_of(decision);
+	node.boot_id = boot_id_;
+	node.host = options_.advertise_address;
+	node.port = options_.advertise_port;
+	if (dir_.kind == core::DataKind::Ours) {
+		node.db = dir_.state.db;
+		node.system_id = dir_.system_id;
+	}
+	node.pg_version = version_;
+	node.last_exit = last_exit_;
+	presence_.set(keys_.node(identity_.keeper), core::node_info_to_text(node));
+}
+
+}  // namespace stolon::launcher

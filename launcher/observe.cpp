@@ -1,0 +1,245 @@
+// What the launcher sees: the store, the directory, the postmaster, the task.
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "launcher/launcher.h"
+#include "spdlog/spdlog.h"
+
+namespace stolon::launcher {
+
+using core::Instant;
+using core::PgState;
+
+namespace {
+
+bool exists(const std::string &path) {
+	struct stat status = {};
+	return ::lstat(path.c_str(), &status) == 0;
+}
+
+/// A server that lived for so long did not fail to start.
+constexpr core::Duration long_enough = core::seconds(30);
+
+}  // namespace
+
+void Launcher::observe_view() {
+	if (!mirror_.ready())
+		return;
+	const auto *entry = mirror_.find(keys_.clusterdata());
+	if (entry == nullptr) {
+		if (data_)
+			spdlog::error("the cluster has vanished from the store: clusterdata is gone");
+		data_.reset();
+		data_revision_ = 0;
+		data_is_readable_ = true;
+		return;
+	}
+	if (entry->mod_revision == data_revision_)
+		return;
+	data_revision_ = entry->mod_revision;
+	auto parsed = core::parse_clusterdata(entry->value);
+	data_is_readable_ = parsed.ok();
+	if (!parsed.ok()) {
+		// A damaged value changes nothing.
+		spdlog::error("clusterdata is not acceptable, going on with what was known before: {}",
+		              parsed.error().message);
+		return;
+	}
+	data_ = std::move(*parsed);
+	observe_times();
+}
+
+void Launcher::observe_times() {
+	const auto &spec = data_->spec;
+	const auto timeout = request_timeout();
+	presence_.set_times(spec.fail_interval, timeout);
+	mirror_.set_intervals(timeout, spec.sleep_interval, spec.sleep_interval);
+}
+
+/// Somebody else's node entry under our uid: of another machine, or of another server on this one.
+void Launcher::observe_uid() {
+	uid_taken_by_.clear();
+	node_is_ours_ = node_is_ours_ || presence_.published();
+	if (node_is_ours_ || !mirror_.ready())
+		return;
+	const auto *entry = mirror_.find(keys_.node(identity_.keeper));
+	if (entry == nullptr)
+		return;
+	const auto node = core::parse_node_info(entry->value);
+	if (!node.ok())
+		return;
+	if (node->boot_id != boot_id_ || node->host != options_.advertise_address ||
+	    node->port != options_.advertise_port)
+		uid_taken_by_ = node->host + ":" + std::to_string(node->port);
+}
+
+void Launcher::observe_directory(Instant now) {
+	if (pg_)
+		return;
+	std::optional<core::DbUid> wanted;
+	if (const auto *db = data_ ? data_->db_of(identity_.keeper) : nullptr)
+		wanted = db->uid;
+	dir_ = inspect(paths_, identity_, wanted);
+	if (dir_.kind != core::DataKind::Ours) {
+		// Nothing of ours can run there.
+		leftovers_ = false;
+		return;
+	}
+	if (auto running = Postmaster::adopt(paths_.pgdata())) {
+		spdlog::info("found a running server (pid {}), taking it over", running->pid());
+		watch(std::move(*running), PgState::Running, now);
+	} else if (const auto file = read_postmaster_file(paths_.pgdata()); file && file->memory) {
+		// The file of a dead server, perhaps from before our time.
+		memory_ = file->memory;
+	}
+}
+
+void Launcher::observe_postmaster(Instant now) {
+	if (!pg_)
+		return;
+	if (const std::string end = pg_->poll_end(); !end.empty()) {
+		postmaster_ended(now, end);
+		return;
+	}
+	if (pg_state_ == PgState::Starting && accepts_connections(paths_.pgdata(), pg_->pid())) {
+		pg_state_ = PgState::Running;
+		spdlog::info("Postgres accepts connections");
+	}
+	if (const auto file = read_postmaster_file(paths_.pgdata());
+	    file && file->pid == pg_->pid() && file->memory)
+		memory_ = file->memory;
+	const bool is_primary = !exists(paths_.pgdata() + "/standby.signal");
+	if (is_primary && !pg_is_primary_)
+		primary_seen_at_ = now;
+	pg_is_primary_ = is_primary;
+}
+
+void Launcher::postmaster_ended(Instant now, const std::string &how) {
+	const bool asked_for = stop_level_ != core::StopLevel::None;
+	last_exit_ = how;
+	ended_at_ = now;
+	leftovers_ = true;
+	reap_at_ = now;
+	loop_.forget_fd(pg_->pidfd());
+	pg_.reset();
+	pg_state_ = PgState::Down;
+	stop_level_ = core::StopLevel::None;
+	if (asked_for) {
+		spdlog::info("{}, as asked", how);
+		backoff_.succeeded();
+	} else {
+		const std::string tail =
+		    server_log_.empty() ? std::string() : tail_of_log(server_log_, log_offset_);
+		spdlog::error("{}{}{}", how, tail.empty() ? "" : "; its last words: ", tail);
+		if (now - started_at_ < long_enough)
+			backoff_.failed(now, how + (tail.empty() ? "" : ": " + tail));
+		else
+			backoff_.succeeded();
+	}
+	mirror_.refresh();
+}
+
+void Launcher::observe_task(Instant now) {
+	if (!task_)
+		return;
+	int status = 0;
+	if (::waitpid(task_->pid(), &status, WNOHANG) == task_->pid()) {
+		task_ended(now, status);
+		return;
+	}
+	const core::Duration bound = data_ ? data_->spec.sync_timeout : core::Duration(0);
+	if (bound > core::Duration(0) && now - task_->last_output_at() > bound && !task_aborted_) {
+		spdlog::error("{}: no progress for {}, giving up", task_name_,
+		              core::format_duration(bound));
+		task_->kill();
+	}
+}
+
+void Launcher::task_ended(Instant now, int wait_status) {
+	loop_.forget_fd(task_->output_fd());
+	task_->read_output(now);
+	const core::Status outcome = task_->outcome(wait_status);
+	const bool aborted = task_aborted_;
+	task_.reset();
+	task_aborted_ = false;
+	if (outcome.ok()) {
+		spdlog::info("{}: done", task_name_);
+		backoff_.succeeded();
+	} else if (aborted) {
+		spdlog::info("{}: aborted", task_name_);
+	} else {
+		failed(now, task_name_, outcome.error().message);
+	}
+}
+
+/// Orphans of servers and tasks come to us, the subreaper; they must not stay as zombies.
+void Launcher::collect_orphans() {
+	for (;;) {
+		siginfo_t ended = {};
+		if (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid == 0)
+			return;
+		const bool known =
+		    (pg_ && pg_->pid() == ended.si_pid) || (task_ && task_->pid() == ended.si_pid);
+		if (known) {
+			// It has ended just now: the next step takes its status.
+			loop_.wake();
+			return;
+		}
+		::waitpid(ended.si_pid, nullptr, WNOHANG);
+	}
+}
+
+/// The upstream knows the view that names our db, so its slot is there.
+bool Launcher::upstream_ready() const {
+	const auto *own = data_ ? data_->db_of(identity_.keeper) : nullptr;
+	const auto *upstream = own != nullptr ? data_->find_db(own->follow) : nullptr;
+	if (upstream == nullptr)
+		return false;
+	const auto *entry = mirror_.find(keys_.keeper_info(upstream->keeper));
+	if (entry == nullptr)
+		return false;
+	const auto info = core::parse_keeper_info(entry->value);
+	if (!info.ok() || info->db != upstream->uid || info->generation < own->generation)
+		return false;
+	return upstream->uid != data_->master ||
+	       (info->writable && info->writable_epoch == data_->epoch);
+}
+
+core::LauncherInputs Launcher::inputs(Instant now) const {
+	core::LauncherInputs in;
+	in.now = now;
+	in.uid = identity_.keeper;
+	in.data = data_;
+	if (mirror_.ready() && data_is_readable_)
+		in.view_read_at = mirror_.fresh_at();
+	in.store_has_no_cluster = mirror_.ready() && data_revision_ == 0;
+	in.uid_taken_by = uid_taken_by_;
+	in.dir = dir_;
+	in.pg = pg_state_;
+	in.pg_is_primary = pg_is_primary_;
+	in.primary_seen_at = primary_seen_at_;
+	in.stop_level = stop_level_;
+	in.stop_level_at = stop_level_at_;
+	in.task_running = task_.has_value();
+	in.task_db = task_db_;
+	in.task_upstream = task_upstream_;
+	in.leftovers = leftovers_;
+	if (dir_.kind == core::DataKind::Ours) {
+		const bool same_cluster = data_ && data_->cluster_uid == dir_.state.cluster_uid;
+		in.must_release = same_cluster && releaser_.is_needed(dir_.state.db);
+		in.released_revision = releaser_.released_revision(dir_.state.db);
+	}
+	in.ended_at = ended_at_;
+	in.retry_at = backoff_.retry_at();
+	in.retry_reason = backoff_.reason();
+	in.upstream_ready = upstream_ready();
+	in.stop_requested = stop_requested_;
+	in.stop_requested_at = stop_requested_at_;
+	return in;
+}
+
+}  // namespace stolon::launcher
