@@ -20,8 +20,8 @@ struct Backend {
 
 /// What the pgbouncers have been brought to.
 struct ProxyState {
-	std::optional<Backend> master;  ///< where the file on disk points; nullopt: nowhere yet
-	Epoch epoch;
+	std::optional<Backend> master;  ///< where clients were last sent; nullopt: nowhere yet
+	Epoch epoch;                    ///< of that master
 	bool paused = true;
 };
 
@@ -29,7 +29,12 @@ struct ProxyInputs {
 	Instant now;
 	std::optional<ClusterData> data;
 	std::map<KeeperUid, KeeperInfo> infos;
-	Instant view_confirmed_at;  ///< when the last answered linearizable read was sent
+	/// The named master's launcher has released its beat: its processes are gone, and an election
+	/// or a start in place follows.
+	bool master_released = false;
+	/// When the last answered linearizable read was sent; before the first one, when the proxy was
+	/// started.
+	Instant view_confirmed_at;
 	Duration proxy_timeout = seconds(10);
 	ProxyState state;
 };
@@ -43,13 +48,28 @@ enum class ProxyGoal {
 
 struct ProxyDecision {
 	ProxyGoal goal = ProxyGoal::Keep;
+	/// Serve: where to. Queue: where clients will probably be sent next, so that the files can be
+	/// written ahead.
 	std::optional<Backend> master;
 	Epoch epoch;
-	std::vector<Backend> standbys;  ///< for the read-only port, sorted; the master if there is none
+	/// For the read-only port, sorted; the master if there is no healthy standby. Empty: leave the
+	/// read-only port as it is.
+	std::vector<Backend> standbys;
 	Reason reason;
 	std::optional<Instant> wake_at;
 };
 
+/// The rules, the first that fits:
+///
+///  P-01 no view was confirmed for proxyTimeout: Close.
+///  P-02 no view was ever seen: Keep (pgbouncers that an earlier proxy left behind go on).
+///  P-03 no master is named (an election is open, or the cluster is new): Queue.
+///  P-04 the master's launcher has released it: Queue, the election has not been opened yet.
+///  P-05 the master says that it is writable in this epoch: Serve (Keep when it is so already).
+///  P-06 the master says that it is not writable: Queue.
+///  P-07 the master says nothing, and clients are being sent to it: Keep. Its keeper's presence may
+///       be lost for a moment; missing information changes nothing (LESSONS C-8).
+///  P-08 the master says nothing, and was not served yet: Queue.
 ProxyDecision plan_proxy(const ProxyInputs &inputs);
 
 }  // namespace stolon::core

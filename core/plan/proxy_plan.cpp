@@ -1,0 +1,134 @@
+#include "core/plan/proxy_plan.h"
+
+#include <algorithm>
+
+namespace stolon::core {
+
+namespace {
+
+/// What the named master's keeper says about the incarnation that is named. Nothing, when its info
+/// is absent or is about another one.
+enum class Word { Nothing, NotWritable, Writable };
+
+Word word_of_master(const ProxyInputs &inputs) {
+	const Keeper *keeper = inputs.data->master_keeper();
+	if (keeper == nullptr) {
+		return Word::Nothing;
+	}
+	auto info = inputs.infos.find(keeper->uid);
+	if (info == inputs.infos.end() || info->second.db != inputs.data->master) {
+		return Word::Nothing;
+	}
+	const bool writable =
+	    info->second.writable && info->second.writable_epoch == inputs.data->epoch;
+	return writable ? Word::Writable : Word::NotWritable;
+}
+
+std::optional<Backend> master_address(const ClusterData &data) {
+	const Keeper *keeper = data.master_keeper();
+	if (keeper == nullptr || keeper->host.empty() || keeper->port == 0) {
+		return std::nullopt;
+	}
+	return Backend{keeper->host, keeper->port};
+}
+
+/// A standby is fit for readers when it streams from the present master.
+bool is_healthy_standby(const ProxyInputs &inputs, const Keeper &keeper) {
+	const Db *db = inputs.data->find_db(keeper.db);
+	auto info = inputs.infos.find(keeper.uid);
+	if (db == nullptr || db->follow.empty() || info == inputs.infos.end()) {
+		return false;
+	}
+	return info->second.db == keeper.db && info->second.role == PgRole::Standby &&
+	       info->second.streaming && info->second.upstream == inputs.data->master;
+}
+
+std::vector<Backend> read_only_backends(const ProxyInputs &inputs, const Backend &master) {
+	std::vector<Backend> out;
+	for (const auto &[uid, keeper] : inputs.data->keepers) {
+		if (is_healthy_standby(inputs, keeper) && !keeper.host.empty()) {
+			out.push_back(Backend{keeper.host, keeper.port});
+		}
+	}
+	std::sort(out.begin(), out.end());
+	if (out.empty()) {
+		out.push_back(master);
+	}
+	return out;
+}
+
+ProxyDecision queue(const ProxyInputs &inputs, Reason reason) {
+	ProxyDecision decision;
+	decision.goal = ProxyGoal::Queue;
+	decision.reason = std::move(reason);
+	if (inputs.data) {
+		decision.epoch = inputs.data->epoch;
+		decision.master = master_address(*inputs.data);
+	}
+	return decision;
+}
+
+bool is_served(const ProxyInputs &inputs, const Backend &master) {
+	return !inputs.state.paused && inputs.state.master == master &&
+	       inputs.state.epoch == inputs.data->epoch;
+}
+
+ProxyDecision serve(const ProxyInputs &inputs, const Backend &master) {
+	ProxyDecision decision;
+	decision.goal = is_served(inputs, master) ? ProxyGoal::Keep : ProxyGoal::Serve;
+	decision.master = master;
+	decision.epoch = inputs.data->epoch;
+	decision.standbys = read_only_backends(inputs, master);
+	decision.reason = {"P-05", "the master is writable"};
+	return decision;
+}
+
+ProxyDecision keep(const ProxyInputs &inputs, Reason reason) {
+	ProxyDecision decision;
+	decision.master = inputs.state.master;
+	decision.epoch = inputs.state.epoch;
+	decision.reason = std::move(reason);
+	return decision;
+}
+
+ProxyDecision decide_by_master(const ProxyInputs &inputs) {
+	const std::optional<Backend> master = master_address(*inputs.data);
+	if (!master) {
+		return queue(
+		    inputs, {"P-03", inputs.data->election ? "an election is open" : "no master is named"});
+	}
+	if (inputs.master_released) {
+		return queue(inputs, {"P-04", "the master has ended"});
+	}
+	switch (word_of_master(inputs)) {
+		case Word::Writable:
+			return serve(inputs, *master);
+		case Word::NotWritable:
+			return queue(inputs, {"P-06", "the master is not writable"});
+		case Word::Nothing:
+			break;
+	}
+	if (is_served(inputs, *master)) {
+		return keep(inputs, {"P-07", "the master's keeper is silent; nothing else is known"});
+	}
+	return queue(inputs, {"P-08", "the master has not said yet that it is writable"});
+}
+
+}  // namespace
+
+ProxyDecision plan_proxy(const ProxyInputs &inputs) {
+	const Instant view_expires = inputs.view_confirmed_at + inputs.proxy_timeout;
+	if (inputs.now >= view_expires) {
+		ProxyDecision decision;
+		decision.goal = ProxyGoal::Close;
+		decision.reason = {"P-01", "the cluster view could not be confirmed for " +
+		                               format_duration(inputs.proxy_timeout)};
+		return decision;
+	}
+	ProxyDecision decision = inputs.data ? decide_by_master(inputs)
+	                                     : keep(inputs, {"P-02", "no cluster view was seen yet"});
+	decision.wake_at = view_expires;
+	return decision;
+}
+
+}  // namespace stolon::core
