@@ -1,0 +1,44 @@
+// The text of a pgbouncer.ini.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/plan/proxy_plan.h"
+
+namespace stolon::proxy {
+
+/// What the operator chose, the same for all pgbouncers of a proxy.
+struct PoolOptions {
+	std::string auth_type = "scram-sha-256";
+	std::string auth_file;
+	std::string pool_mode = "transaction";
+	int default_pool_size = 20;
+	int max_client_conn = 1000;
+	int query_wait_timeout_s = 120;  ///< how long a client may queue; 0: for ever
+};
+
+/// Where the files of one pgbouncer lie.
+struct BouncerFiles {
+	std::string ini, log;
+};
+
+/// Refuses (Invalid) what cannot be written into an ini file: newlines, or quotes in a host name.
+core::Status check_pool_options(const PoolOptions &options);
+
+/// `backends`: at least one, all with the same port (pgbouncer 1.18 has one port for a list of
+/// hosts). `marker` comes back in SHOW CONFIG and so tells which text a pgbouncer has really read.
+core::Result<std::string> render_ini(const PoolOptions &options, const BouncerFiles &files,
+                                     const std::vector<core::Backend> &backends,
+                                     const std::string &marker);
+
+/// Of hosts with different ports a pgbouncer 1.18 can use only those that share one: the largest
+/// group, the lowest port among equals.
+std::vector<core::Backend> with_common_port(const std::vector<core::Backend> &backends);
+
+/// The setting in which the marker stands: used by pgbouncer only when it logs to syslog, which it
+/// does not here.
+constexpr std::string_view marker_setting = "syslog_ident";
+
+}  // namespace stolon::proxy

@@ -1,0 +1,236 @@
+// stolon-proxy: options, and the user it runs as.
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <random>
+
+#include "proxy-hook/proxy.h"
+#include "store/program/program.h"
+
+namespace stolon::proxy {
+
+namespace {
+
+struct Arguments {
+	program::CommonOptions common;
+	std::string uid;
+	std::string listen_address = "127.0.0.1";
+	int port = 25432;
+	std::string run_dir;
+	std::string pgbouncer = "pgbouncer";
+	std::string run_as = "postgres";
+	ProxyOptions options;
+};
+
+void add_options(CLI::App &app, Arguments &to) {
+	program::add_common_options(app, to.common);
+	app.add_option("--uid", to.uid, "name of this proxy (default: a random one)");
+	app.add_option("--listen-address", to.listen_address, "IP address to listen on, or *")
+	    ->capture_default_str();
+	app.add_option("--port", to.port, "port for clients that need the master")
+	    ->check(CLI::Range(1, 65535))
+	    ->capture_default_str();
+	app.add_option("--ro-port", to.options.ro_port, "port for readers (standbys); 0: none")
+	    ->check(CLI::Range(0, 65535))
+	    ->capture_default_str();
+	app.add_option("--processes", to.options.processes, "number of pgbouncers behind the port")
+	    ->check(CLI::Range(1, 64))
+	    ->capture_default_str();
+	app.add_option("--run-dir", to.run_dir,
+	               "private directory for sockets, configuration and logs "
+	               "(default: /run/stolon-proxy-<port>)");
+	app.add_option("--pgbouncer", to.pgbouncer, "pgbouncer's program")->capture_default_str();
+	app.add_option("--run-as", to.run_as, "user to become when started as root")
+	    ->capture_default_str();
+	PoolOptions &pool = to.options.pool;
+	app.add_option("--auth-file", pool.auth_file, "pgbouncer's auth_file: users and secrets");
+	app.add_option("--auth-type", pool.auth_type, "how clients authenticate")
+	    ->check(CLI::IsMember({"scram-sha-256", "md5", "plain", "trust", "pam"}))
+	    ->capture_default_str();
+	app.add_option("--pool-mode", pool.pool_mode, "session, transaction or statement")
+	    ->check(CLI::IsMember({"session", "transaction", "statement"}))
+	    ->capture_default_str();
+	app.add_option("--default-pool-size", pool.default_pool_size,
+	               "server connections per database and user, of each pgbouncer")
+	    ->check(CLI::Range(1, 10000))
+	    ->capture_default_str();
+	app.add_option("--max-client-conn", pool.max_client_conn, "clients of each pgbouncer")
+	    ->check(CLI::Range(1, 1000000))
+	    ->capture_default_str();
+	app.add_option("--query-wait-timeout", pool.query_wait_timeout_s,
+	               "seconds that a client may queue; 0: for ever")
+	    ->check(CLI::Range(0, 86400))
+	    ->capture_default_str();
+}
+
+std::string random_uid() {
+	std::random_device random;
+	char text[9];
+	std::snprintf(text, sizeof(text), "%08x", static_cast<unsigned>(random()));
+	return text;
+}
+
+/// The absolute path of a program, looked up in PATH if it has no slash.
+core::Result<std::string> find_program(const std::string &name) {
+	std::vector<std::string> candidates;
+	if (name.find('/') != std::string::npos) {
+		candidates.push_back(name);
+	} else {
+		const char *path = std::getenv("PATH");
+		std::stringstream folders(std::string(path == nullptr ? "" : path) + ":/usr/sbin");
+		for (std::string folder; std::getline(folders, folder, ':');) {
+			candidates.push_back(folder + "/" + name);
+		}
+	}
+	for (const std::string &candidate : candidates) {
+		if (access(candidate.c_str(), X_OK) == 0) {
+			return candidate;
+		}
+	}
+	return core::invalid("there is no program " + name +
+	                     "; install pgbouncer, or name it with --pgbouncer");
+}
+
+/// Makes the directory if it is missing, and becomes the user that pgbouncer will run as: pgbouncer
+/// refuses root, and its console knows us by the same user id.
+core::Status prepare_run_dir_and_user(const Arguments &arguments) {
+	const std::string &dir = arguments.run_dir;
+	if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) {
+		return core::invalid("cannot make the directory " + dir + ": " + std::strerror(errno) +
+		                     "; choose another one with --run-dir");
+	}
+	if (geteuid() == 0) {
+		const passwd *user = getpwnam(arguments.run_as.c_str());
+		if (user == nullptr || user->pw_uid == 0) {
+			return core::invalid("pgbouncer does not run as root, and there is no other user \"" +
+			                     arguments.run_as + "\"; name one with --run-as");
+		}
+		if (chown(dir.c_str(), user->pw_uid, user->pw_gid) != 0 ||
+		    initgroups(user->pw_name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 ||
+		    setuid(user->pw_uid) != 0) {
+			return core::invalid("cannot become the user " + arguments.run_as + ": " +
+			                     std::strerror(errno));
+		}
+	}
+	struct stat status {};
+	if (stat(dir.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid() ||
+	    (status.st_mode & 022) != 0) {
+		return core::invalid(dir + " is not a directory that only this user can write to");
+	}
+	return {};
+}
+
+/// Held as long as the process lives.
+core::Result<Fd> lock_run_dir(const std::string &dir) {
+	Fd lock(open((dir + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	if (!lock || flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+		return core::invalid("another stolon-proxy works in " + dir +
+		                     "; stop it, or choose another --run-dir");
+	}
+	return lock;
+}
+
+core::Status complete(Arguments &arguments) {
+	ProxyOptions &options = arguments.options;
+	core::Result<core::ProxyUid> uid =
+	    core::ProxyUid::parse(arguments.uid.empty() ? random_uid() : arguments.uid);
+	if (!uid) {
+		return core::invalid("--uid: " + uid.error().message);
+	}
+	options.uid = *uid;
+	options.cluster_name = arguments.common.cluster_name;
+	options.store_prefix = arguments.common.store_prefix;
+	options.listen = {arguments.listen_address, arguments.port};
+	if (arguments.run_dir.empty()) {
+		arguments.run_dir = "/run/stolon-proxy-" + std::to_string(arguments.port);
+	}
+	arguments.run_dir = std::filesystem::absolute(arguments.run_dir);
+	options.run_dir = arguments.run_dir;
+	if (!options.pool.auth_file.empty()) {
+		options.pool.auth_file = std::filesystem::absolute(options.pool.auth_file);
+	}
+	if (options.ro_port == arguments.port) {
+		return core::invalid("--port and --ro-port must differ");
+	}
+	if (core::Status status = check_listen_address(options.listen); !status) {
+		return status;
+	}
+	core::Result<std::string> program = find_program(arguments.pgbouncer);
+	if (!program) {
+		return program.error();
+	}
+	options.program = *program;
+	if (options.pool.auth_file.empty() && options.pool.auth_type != "pam") {
+		return core::invalid(
+		    "--auth-file is missing: a file with lines of \"user\" \"secret\" "
+		    "that says which users pgbouncer lets in");
+	}
+	return check_pool_options(options.pool);
+}
+
+int fail(const core::Error &error, int exit_code) {
+	spdlog::error("{}", error.message);
+	return exit_code;
+}
+
+int run(Arguments &arguments) {
+	core::Result<std::unique_ptr<store::Store>> store = program::open_store(arguments.common);
+	if (!store) {
+		return fail(store.error(), program::ExitUsage);
+	}
+	if (core::Status status = prepare_run_dir_and_user(arguments); !status) {
+		return fail(status.error(), program::ExitFailed);
+	}
+	if (const std::string &file = arguments.options.pool.auth_file;
+	    !file.empty() && access(file.c_str(), R_OK) != 0) {
+		return fail(
+		    core::invalid("cannot read the auth file " + file + ": " + std::strerror(errno)),
+		    program::ExitFailed);
+	}
+	core::Result<Fd> lock = lock_run_dir(arguments.run_dir);
+	if (!lock) {
+		return fail(lock.error(), program::ExitFailed);
+	}
+	program::Loop loop;
+	Proxy proxy(loop, **store, arguments.options);
+	if (core::Status status = proxy.open(); !status) {
+		return fail(status.error(), program::ExitFailed);
+	}
+	for (int number : {SIGTERM, SIGINT}) {
+		loop.on_signal(number, [&proxy] { proxy.stop(); });
+	}
+	spdlog::info("proxy {} of cluster {} listens on {}:{}", arguments.options.uid.value,
+	             arguments.options.cluster_name, arguments.listen_address, arguments.port);
+	loop.run(**store, [&proxy](core::Instant now) { return proxy.step(now); });
+	return loop.exit_code();
+}
+
+}  // namespace
+
+}  // namespace stolon::proxy
+
+int main(int argc, char **argv) {
+	using namespace stolon;
+	CLI::App app("Sends clients to the master of a stolon cluster, by pgbouncers that it drives.",
+	             "stolon-proxy");
+	proxy::Arguments arguments;
+	proxy::add_options(app, arguments);
+	if (std::optional<int> exit_code = program::parse_arguments(app, argc, argv)) {
+		return *exit_code;
+	}
+	program::init_logging("proxy", arguments.common.log_level);
+	if (core::Status status = proxy::complete(arguments); !status) {
+		return proxy::fail(status.error(), program::ExitUsage);
+	}
+	return proxy::run(arguments);
+}

@@ -1,0 +1,329 @@
+#include "proxy-hook/proxy.h"
+
+#include <dirent.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <csignal>
+#include <set>
+
+namespace stolon::proxy {
+
+namespace {
+
+using core::Instant;
+using core::seconds;
+
+/// How long the presence outlives a proxy that crashed.
+constexpr auto presence_ttl = seconds(10);
+constexpr auto request_timeout = seconds(1);
+/// For SIGTERM: the store gets this long to take the presence back.
+constexpr auto stop_patience = seconds(3);
+/// proxyTimeout must not pass because the next look at the store was planned too late.
+constexpr int probes_per_timeout = 4;
+
+store::MirrorOptions mirror_options(const core::Keys &keys) {
+	store::MirrorOptions options;
+	options.prefix = keys.root();
+	options.request_timeout = request_timeout;
+	options.probe_interval = seconds(2);
+	return options;
+}
+
+std::string text_of(const std::vector<core::Backend> &backends) {
+	std::string text;
+	for (const core::Backend &backend : backends) {
+		text += (text.empty() ? "" : ", ") + backend.host + ":" + std::to_string(backend.port);
+	}
+	return text;
+}
+
+}  // namespace
+
+Proxy::Proxy(program::Loop &loop, store::Store &store, ProxyOptions options)
+    : loop_(loop),
+      options_(std::move(options)),
+      keys_(options_.store_prefix, options_.cluster_name),
+      mirror_(store, mirror_options(keys_)),
+      presence_(store, presence_ttl, request_timeout),
+      started_at_(store::now()) {
+	for (int i = 0; i < options_.processes; ++i) {
+		main_.push_back(std::make_unique<Bouncer>(
+		    loop_, BouncerOptions{"rw-" + std::to_string(i), options_.run_dir, options_.program,
+		                          options_.listen, options_.pool}));
+	}
+	if (options_.ro_port != 0) {
+		read_only_.push_back(std::make_unique<Bouncer>(
+		    loop_, BouncerOptions{"ro-0",
+		                          options_.run_dir,
+		                          options_.program,
+		                          {options_.listen.host, options_.ro_port},
+		                          options_.pool}));
+	}
+}
+
+std::vector<Bouncer *> Proxy::all() {
+	std::vector<Bouncer *> out;
+	for (auto *group : {&main_, &read_only_}) {
+		for (auto &bouncer : *group) {
+			out.push_back(bouncer.get());
+		}
+	}
+	return out;
+}
+
+/// pgbouncers of an earlier proxy that had more processes, or a read-only port.
+core::Status Proxy::stop_surplus() {
+	std::set<std::string> ours{".", ".."};
+	for (std::size_t i = 0; i < main_.size(); ++i) {
+		ours.insert("rw-" + std::to_string(i));
+	}
+	if (!read_only_.empty()) {
+		ours.insert("ro-0");
+	}
+	std::unique_ptr<DIR, int (*)(DIR *)> directory(opendir(options_.run_dir.c_str()), closedir);
+	if (!directory) {
+		return core::invalid("cannot read the directory " + options_.run_dir);
+	}
+	while (const dirent *entry = readdir(directory.get())) {
+		const std::string name = entry->d_name;
+		if (ours.contains(name) || !(name.starts_with("rw-") || name.starts_with("ro-"))) {
+			continue;
+		}
+		if (auto process = Process::find(options_.run_dir + "/" + name + "/lock")) {
+			spdlog::info("{}: stopping pgbouncer {}, which is one too many", name, process->pid());
+			process->send_signal(SIGTERM);
+			process->wait_for_end(stop_patience);
+		}
+	}
+	return {};
+}
+
+core::Status Proxy::open() {
+	if (core::Status status = stop_surplus(); !status) {
+		return status;
+	}
+	bool adopted = false;
+	for (Bouncer *bouncer : all()) {
+		bouncer->adopt();
+		adopted = adopted || bouncer->is_running();
+	}
+	if (!adopted) {
+		for (int port : {options_.listen.port, options_.ro_port}) {
+			if (port == 0) {
+				continue;
+			}
+			if (core::Status status = check_port_is_free({options_.listen.host, port}); !status) {
+				return status;
+			}
+		}
+	}
+	for (Bouncer *bouncer : all()) {
+		if (core::Status status = bouncer->open_sockets(); !status) {
+			return status;
+		}
+	}
+	return {};
+}
+
+void Proxy::read_entries() {
+	if (const store::MirrorEntry *entry = mirror_.find(keys_.clusterdata());
+	    entry != nullptr && entry->value != data_text_) {
+		data_text_ = entry->value;
+		core::Result<core::ClusterData> data = core::parse_clusterdata(entry->value);
+		if (data) {
+			data_ = std::move(*data);
+		} else {
+			spdlog::error("the cluster view is refused, nothing changes: {}", data.error().message);
+		}
+	}
+	infos_.clear();
+	auto [begin, end] = mirror_.with_prefix(keys_.keeper_infos());
+	for (auto it = begin; it != end; ++it) {
+		core::Result<core::KeeperInfo> info = core::parse_keeper_info(it->second.value);
+		if (info) {
+			infos_[info->uid] = std::move(*info);
+		} else {
+			spdlog::warn("{} is ignored: {}", it->first, info.error().message);
+		}
+	}
+	master_released_ = false;
+	const core::Keeper *master = data_ ? data_->master_keeper() : nullptr;
+	if (master != nullptr) {
+		if (const store::MirrorEntry *entry = mirror_.find(keys_.beat(master->uid))) {
+			core::Result<core::Beat> beat = core::parse_beat(entry->value);
+			master_released_ =
+			    beat && beat->released && beat->db == data_->master && beat->epoch == data_->epoch;
+		}
+	}
+}
+
+void Proxy::observe() {
+	if (mirror_.ready() && mirror_.changes() != seen_changes_) {
+		seen_changes_ = mirror_.changes();
+		read_entries();
+		if (data_) {
+			const core::Duration probe = std::min(data_->spec.sleep_interval,
+			                                      data_->spec.proxy_timeout / probes_per_timeout);
+			mirror_.set_intervals(std::min<core::Duration>(request_timeout, probe),
+			                      data_->spec.sleep_interval, probe);
+		}
+	}
+	const bool lost = mirror_.ready() && !mirror_.in_contact();
+	if (lost != contact_lost_) {
+		contact_lost_ = lost;
+		if (lost) {
+			spdlog::warn("the store does not answer: {}", mirror_.problem());
+		} else {
+			spdlog::info("the store answers again");
+		}
+	}
+}
+
+core::ProxyInputs Proxy::inputs(Instant now) const {
+	core::ProxyInputs inputs;
+	inputs.now = now;
+	inputs.data = data_;
+	inputs.infos = infos_;
+	inputs.master_released = master_released_;
+	inputs.view_confirmed_at = mirror_.ready() ? mirror_.fresh_at() : started_at_;
+	if (data_) {
+		inputs.proxy_timeout = data_->spec.proxy_timeout;
+	}
+	inputs.state = state_;
+	return inputs;
+}
+
+void Proxy::act(const core::ProxyDecision &decision) {
+	if (decision.reason.rule != last_reason_.rule) {
+		last_reason_ = decision.reason;
+		spdlog::info("{}: {}", decision.reason.rule, decision.reason.text);
+	}
+	BouncerGoal goal;
+	switch (decision.goal) {
+		case core::ProxyGoal::Keep:
+			return;
+		case core::ProxyGoal::Queue:
+			state_.paused = true;
+			goal.mode = BouncerMode::Hold;
+			break;
+		case core::ProxyGoal::Close:
+			state_.paused = true;
+			goal.mode = BouncerMode::Close;
+			break;
+		case core::ProxyGoal::Serve:
+			state_ = core::ProxyState{decision.master, decision.epoch, false};
+			goal = {BouncerMode::Serve, {*decision.master}, decision.epoch.value};
+			spdlog::info("clients are sent to {} (epoch {})", text_of(goal.backends),
+			             decision.epoch.value);
+			break;
+	}
+	for (auto &bouncer : main_) {
+		bouncer->set_goal(goal);
+	}
+}
+
+void Proxy::set_read_only(const core::ProxyDecision &decision) {
+	if (read_only_.empty()) {
+		return;
+	}
+	BouncerGoal goal;
+	if (!decision.standbys.empty()) {
+		// Readers of a standby may finish where they are. Those that a lack of standbys had sent to
+		// the master are cut with everybody else when it is no longer the master.
+		if (decision.epoch != read_only_epoch_ && read_only_from_master_) {
+			read_only_term_ = decision.epoch.value;
+		}
+		read_only_epoch_ = decision.epoch;
+		goal = {BouncerMode::Serve, with_common_port(decision.standbys), read_only_term_};
+		read_only_from_master_ = goal.backends == std::vector{*decision.master};
+	} else if (decision.goal == core::ProxyGoal::Close && read_only_from_master_) {
+		goal.mode = BouncerMode::Close;
+	} else {
+		return;
+	}
+	if (goal.mode == BouncerMode::Serve && goal.backends != read_only_backends_) {
+		read_only_backends_ = goal.backends;
+		spdlog::info("readers are sent to {}", text_of(goal.backends));
+		if (goal.backends.size() < decision.standbys.size()) {
+			spdlog::warn("standbys with another port than {} are left out of the read-only port",
+			             goal.backends.front().port);
+		}
+	}
+	read_only_.front()->set_goal(std::move(goal));
+}
+
+void Proxy::publish() {
+	for (auto &bouncer : main_) {
+		if (!bouncer->reached()) {
+			return;
+		}
+	}
+	core::ProxyInfo info;
+	info.uid = options_.uid;
+	info.generation = data_ ? data_->generation : 0;
+	info.epoch = state_.epoch;
+	info.paused = state_.paused;
+	if (data_ && !state_.paused) {
+		info.master = data_->master;
+	}
+	info.host = options_.listen.host;
+	info.port = options_.listen.port;
+	info.ro_port = options_.ro_port;
+	presence_.set(keys_.proxy_info(options_.uid), core::proxy_info_to_text(info));
+}
+
+Instant Proxy::step(Instant now) {
+	mirror_.poll(now);
+	presence_.poll(now);
+	if (stopping_) {
+		return step_stopping(now);
+	}
+	observe();
+	const core::ProxyDecision decision = core::plan_proxy(inputs(now));
+	act(decision);
+	set_read_only(decision);
+	Instant wake = std::min(mirror_.wake_at(), presence_.wake_at());
+	if (decision.wake_at) {
+		wake = std::min(wake, *decision.wake_at);
+	}
+	for (Bouncer *bouncer : all()) {
+		wake = std::min(wake, bouncer->step(now));
+	}
+	if (decision.goal == core::ProxyGoal::Queue && decision.master) {
+		// After the pause, which is urgent; the file is not.
+		for (auto &bouncer : main_) {
+			bouncer->prepare({*decision.master});
+		}
+	}
+	publish();
+	return wake;
+}
+
+void Proxy::stop() {
+	if (stopping_) {
+		return;
+	}
+	stopping_ = true;
+	stop_by_ = store::now() + stop_patience;
+	presence_.close();
+	for (Bouncer *bouncer : all()) {
+		bouncer->stop();
+	}
+	loop_.wake();
+}
+
+Instant Proxy::step_stopping(Instant now) {
+	bool stopped = true;
+	Instant wake = std::min(stop_by_, presence_.wake_at());
+	for (Bouncer *bouncer : all()) {
+		wake = std::min(wake, bouncer->step(now));
+		stopped = stopped && bouncer->is_stopped();
+	}
+	if (stopped && (presence_.idle() || now >= stop_by_)) {
+		loop_.stop(program::ExitOk);
+	}
+	return wake;
+}
+
+}  // namespace stolon::proxy

@@ -1,0 +1,77 @@
+// The program's loop body: observes the cluster view, plans, and gives the pgbouncers their goals.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/model/keys.h"
+#include "core/plan/proxy_plan.h"
+#include "proxy-hook/bouncer.h"
+#include "store/mirror.h"
+#include "store/presence.h"
+
+namespace stolon::proxy {
+
+struct ProxyOptions {
+	core::ProxyUid uid;
+	std::string cluster_name;
+	std::string store_prefix;
+	std::string run_dir;
+	std::string program;  ///< absolute path of pgbouncer
+	ListenAddress listen;
+	int ro_port = 0;  ///< 0: none
+	int processes = 2;
+	PoolOptions pool;
+};
+
+class Proxy {
+public:
+	Proxy(program::Loop &loop, store::Store &store, ProxyOptions options);
+
+	/// Takes over what an earlier proxy left behind, and opens the ports: from now on clients wait
+	/// instead of being refused.
+	core::Status open();
+	/// Does what is due; returns when it must be called again at the latest.
+	core::Instant step(core::Instant now);
+	/// Stops the pgbouncers and withdraws the presence; then the loop is stopped with exit code 0.
+	void stop();
+
+private:
+	void observe();
+	void read_entries();
+	void act(const core::ProxyDecision &decision);
+	void set_read_only(const core::ProxyDecision &decision);
+	void publish();
+	core::ProxyInputs inputs(core::Instant now) const;
+	core::Instant step_stopping(core::Instant now);
+	core::Status stop_surplus();
+	std::vector<Bouncer *> all();
+
+	program::Loop &loop_;
+	ProxyOptions options_;
+	core::Keys keys_;
+	store::Mirror mirror_;
+	store::Presence presence_;
+	std::vector<std::unique_ptr<Bouncer>> main_;
+	std::vector<std::unique_ptr<Bouncer>> read_only_;
+
+	std::uint64_t seen_changes_ = 0;
+	std::string data_text_;
+	std::optional<core::ClusterData> data_;
+	std::map<core::KeeperUid, core::KeeperInfo> infos_;
+	bool master_released_ = false;
+	core::Instant started_at_;
+	core::ProxyState state_;
+	core::Reason last_reason_;
+	std::vector<core::Backend> read_only_backends_;
+	core::Epoch read_only_epoch_;
+	std::uint64_t read_only_term_ = 0;
+	bool read_only_from_master_ = false;  ///< for lack of a standby
+	bool contact_lost_ = false;
+	bool stopping_ = false;
+	core::Instant stop_by_;
+};
+
+}  // namespace stolon::proxy
