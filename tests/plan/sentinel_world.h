@@ -217,4 +217,16 @@ private:
 	}
 };
 
+/// The master is on timeline 2, which began at 0x4800000 of timeline 1.
+inline World on_second_timeline() {
+	World world = World::running();
+	const std::vector<HistoryEntry> history = {{Timeline{1}, Lsn{0x4800000}}};
+	for (auto &[uid, info] : world.in.infos) {
+		info.position.timeline = Timeline{2};
+		info.history = history;
+	}
+	world.in.beats.at(KeeperUid{"k1"}).beat.position.timeline = Timeline{2};
+	return world;
+}
+
 }  // namespace stolon::core::testing
