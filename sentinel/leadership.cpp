@@ -14,8 +14,12 @@ constexpr Duration campaign_pause = core::milliseconds(200);
 }  // namespace
 
 Leadership::Leadership(store::Store &store, const store::Mirror &mirror, std::string key,
-                       std::string value)
-    : store_(store), mirror_(mirror), key_(std::move(key)), value_(std::move(value)) {}
+                       std::string value, Clock clock)
+    : store_(store),
+      mirror_(mirror),
+      key_(std::move(key)),
+      value_(std::move(value)),
+      clock_(std::move(clock)) {}
 
 bool Leadership::visible() const {
 	return term_ != 0 && mirror_.revision() >= term_;
@@ -57,7 +61,7 @@ void Leadership::adopt_unknown(std::int64_t lease) {
 
 void Leadership::finished(store::Result<store::TxnResponse> outcome, std::int64_t lease) {
 	in_flight_ = false;
-	retry_at_ = store::now() + campaign_pause;
+	retry_at_ = clock_() + campaign_pause;
 	if (outcome.ok()) {
 		if (outcome->succeeded) {
 			begin_term(outcome->revision, lease);

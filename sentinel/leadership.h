@@ -3,6 +3,7 @@
 // know yet that its term is over changes nothing.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "store/mirror.h"
@@ -13,11 +14,14 @@ namespace stolon::sentinel {
 using core::Duration;
 using core::Instant;
 
+/// The time within a callback; store::now() except in tests.
+using Clock = std::function<Instant()>;
+
 class Leadership {
 public:
 	/// `value` is what the key holds while this process leads; it tells this process from others.
-	Leadership(store::Store &store, const store::Mirror &mirror, std::string key,
-	           std::string value);
+	Leadership(store::Store &store, const store::Mirror &mirror, std::string key, std::string value,
+	           Clock clock);
 
 	/// Looks at the mirror and campaigns when nobody leads. `lease`: this process's live lease, 0
 	/// if there is none at the moment.
@@ -40,6 +44,7 @@ private:
 	const store::Mirror &mirror_;
 	const std::string key_;
 	const std::string value_;
+	const Clock clock_;
 	std::int64_t term_ = 0;
 	std::int64_t term_lease_ = 0;
 	bool in_flight_ = false;

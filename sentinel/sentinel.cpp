@@ -51,7 +51,7 @@ Sentinel::Sentinel(store::Store &store, core::Keys keys, SentinelOptions options
       presence_(store, lease_ttl_of({}), request_timeout_of({})),
       observations_(mirror_, keys),
       leadership_(store, mirror_, keys.sentinel_leader(),
-                  core::sentinel_info_to_text(own_identity(options_.uid))),
+                  core::sentinel_info_to_text(own_identity(options_.uid)), options_.clock),
       request_timeout_(request_timeout_of({})) {
 	presence_.set(keys.sentinel_info(options_.uid),
 	              core::sentinel_info_to_text(own_identity(options_.uid)));
@@ -142,7 +142,7 @@ void Sentinel::initialise() {
 	    core::initial_clusterdata(*options_.initial_spec, random_hex(16));
 	say({{"S-00", "A new cluster is initialised from the given spec."}});
 	send(initial_transaction(observations_.keys(), leadership_.term(), data),
-	     "the first clusterdata", store::now());
+	     "the first clusterdata", options_.clock());
 }
 
 void Sentinel::decide(Instant now) {
@@ -173,7 +173,7 @@ void Sentinel::send(store::TxnRequest request, std::string what, Instant now) {
 void Sentinel::finished(store::Result<store::TxnResponse> outcome, const std::string &what,
                         Instant sent_at) {
 	in_flight_ = false;
-	const Instant now = store::now();
+	const Instant now = options_.clock();
 	if (!outcome.ok()) {
 		spdlog::warn("writing {}: {}; the store is read before anything else", what,
 		             outcome.error().message);
