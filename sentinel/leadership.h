@@ -3,7 +3,6 @@
 // know yet that its term is over changes nothing.
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "store/mirror.h"
@@ -14,42 +13,34 @@ namespace stolon::sentinel {
 using core::Duration;
 using core::Instant;
 
-/// The time within a callback; store::now() except in tests.
-using Clock = std::function<Instant()>;
-
 class Leadership {
 public:
-	/// `value` is what the key holds while this process leads; it tells this process from others.
-	Leadership(store::Store &store, const store::Mirror &mirror, std::string key, std::string value,
-	           Clock clock);
+	/// `value` is what the key holds while this process leads.
+	Leadership(store::Store &store, const store::Mirror &mirror, std::string key,
+	           std::string value);
 
 	/// Looks at the mirror and campaigns when nobody leads. `lease`: this process's live lease, 0
 	/// if there is none at the moment.
 	void poll(Instant now, std::int64_t lease, Duration request_timeout);
-	Instant wake_at() const;
+	Instant wake_at(Instant now) const;
 
-	bool leads() const { return term_ != 0; }
 	std::int64_t term() const { return term_; }
 	/// A term that has been won is only acted on once the mirror shows it.
-	bool visible() const;
+	bool leads() const { return term_ != 0 && mirror_.revision() >= term_; }
 
 private:
 	void campaign(Instant now, std::int64_t lease, Duration request_timeout);
 	void finished(store::Result<store::TxnResponse> outcome, std::int64_t lease);
 	void check_term(std::int64_t lease);
-	void adopt_unknown(std::int64_t lease);
 	void begin_term(std::int64_t term, std::int64_t lease);
 
 	store::Store &store_;
 	const store::Mirror &mirror_;
 	const std::string key_;
 	const std::string value_;
-	const Clock clock_;
 	std::int64_t term_ = 0;
 	std::int64_t term_lease_ = 0;
 	bool in_flight_ = false;
-	bool outcome_unknown_ = false;
-	std::int64_t campaigned_at_revision_ = 0;  ///< of the mirror, when the campaign was sent
 	Instant retry_at_{};
 };
 

@@ -51,7 +51,7 @@ Sentinel::Sentinel(store::Store &store, core::Keys keys, SentinelOptions options
       presence_(store, lease_ttl_of({}), request_timeout_of({})),
       observations_(mirror_, keys),
       leadership_(store, mirror_, keys.sentinel_leader(),
-                  core::sentinel_info_to_text(own_identity(options_.uid)), options_.clock),
+                  core::sentinel_info_to_text(own_identity(options_.uid))),
       request_timeout_(request_timeout_of({})) {
 	presence_.set(keys.sentinel_info(options_.uid),
 	              core::sentinel_info_to_text(own_identity(options_.uid)));
@@ -88,10 +88,10 @@ Instant Sentinel::step(Instant now) {
 	take_over_times();
 	leadership_.poll(now, presence_.lease(), request_timeout_);
 	plan_wake_at_.reset();
-	if (leadership_.visible() && may_act(now)) {
+	if (leadership_.leads() && may_act(now)) {
 		lead(now);
 	}
-	Instant wake = std::min({presence_.wake_at(), mirror_.wake_at(), leadership_.wake_at()});
+	Instant wake = std::min({presence_.wake_at(), mirror_.wake_at(), leadership_.wake_at(now)});
 	if (retry_at_ > now) {
 		wake = std::min(wake, retry_at_);
 	}
@@ -107,7 +107,7 @@ bool Sentinel::may_act(Instant now) const {
 	if (in_flight_ || now < retry_at_) {
 		return false;
 	}
-	if (needed_read_ && mirror_.fresh_at() <= *needed_read_) {
+	if (needed_read_ && mirror_.fresh_at() < *needed_read_) {
 		return false;
 	}
 	return mirror_.revision() >= needed_revision_;
@@ -142,7 +142,7 @@ void Sentinel::initialise() {
 	    core::initial_clusterdata(*options_.initial_spec, random_hex(16));
 	say({{"S-00", "A new cluster is initialised from the given spec."}});
 	send(initial_transaction(observations_.keys(), leadership_.term(), data),
-	     "the first clusterdata", options_.clock());
+	     "the first clusterdata", store_.clock());
 }
 
 void Sentinel::decide(Instant now) {
@@ -152,6 +152,7 @@ void Sentinel::decide(Instant now) {
 	plan_wake_at_ = decision.wake_at;
 	say(decision.reasons);
 	if (!decision.write) {
+		refused_in_a_row_ = 0;
 		return;
 	}
 	const Basis basis{observations_.clusterdata_revision(), observations_.master_revision(),
@@ -173,7 +174,7 @@ void Sentinel::send(store::TxnRequest request, std::string what, Instant now) {
 void Sentinel::finished(store::Result<store::TxnResponse> outcome, const std::string &what,
                         Instant sent_at) {
 	in_flight_ = false;
-	const Instant now = options_.clock();
+	const Instant now = store_.clock();
 	if (!outcome.ok()) {
 		spdlog::warn("writing {}: {}; the store is read before anything else", what,
 		             outcome.error().message);

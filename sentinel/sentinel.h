@@ -20,7 +20,6 @@ struct SentinelOptions {
 	core::SentinelUid uid;
 	/// Given: a cluster that does not exist yet is initialised with it.
 	std::optional<core::ClusterSpec> initial_spec;
-	Clock clock = store::now;
 };
 
 class Sentinel {

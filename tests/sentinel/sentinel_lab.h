@@ -46,7 +46,6 @@ public:
 		member.store = cluster.connect(delay);
 		SentinelOptions options;
 		options.uid = SentinelUid{uid};
-		options.clock = [this] { return now; };
 		if (with_spec) {
 			options.initial_spec = ClusterSpec{};
 		}

@@ -168,6 +168,36 @@ TEST(SentinelProgram, ALeaderThatLeavesHandsOverAtOnce) {
 	EXPECT_TRUE(lab.members[0].sentinel->stopped(lab.now));
 }
 
+TEST(SentinelProgram, WhicheverOfTheFirstAnswersIsLostItStillLeads) {
+	for (int offset = 0; offset < 26; offset += 1) {
+		Lab lab;
+		lab.add("s1", milliseconds(10));
+		lab.run(milliseconds(offset), milliseconds(1));
+		lab.cluster.lose_next_answer();  // of the grant, its entry, the campaign, clusterdata
+		lab.run(seconds(6));
+		EXPECT_EQ(lab.leader(), "s1") << offset;
+		lab.put_node("k1", false);
+		lab.run(seconds(2));
+		EXPECT_FALSE(lab.data().master.empty()) << offset << ": it leads";
+	}
+}
+
+TEST(SentinelProgram, ACampaignWhoseAnswerWasLostIsStillWon) {
+	Lab lab;
+	lab.add("s1", milliseconds(10));
+	lab.run(seconds(1));
+	const auto term = lab.get(lab.keys.sentinel_leader()).create_revision;
+	lab.erase(lab.keys.sentinel_leader());
+	lab.cluster.lose_next_answer();
+	lab.run(milliseconds(300));
+	ASSERT_GT(lab.get(lab.keys.sentinel_leader()).create_revision, term);
+	lab.put_node("k1", false);
+	lab.run(milliseconds(200));
+	EXPECT_TRUE(lab.data().master.empty()) << "it does not know yet";
+	lab.run(seconds(3));
+	EXPECT_FALSE(lab.data().master.empty()) << "it leads";
+}
+
 TEST(SentinelProgram, WhatAnOperatorWroteMeanwhileSurvives) {
 	const auto spec = parse_spec(*Json::parse(R"({"maxStandbys": 7})"));
 	ASSERT_TRUE(spec.ok());
