@@ -32,8 +32,8 @@ like($err, qr/netns/, 'and the message says what to do');
 like($err, qr/node9.*node1/, 'an unknown member is named, with those that exist');
 
 my $dir = $labs[0]->dir;
-$labs[0]->lab('fault', 'freeze', 'node1');
-$labs[0]->lab('fault', 'kill-node', 'node2');
+$labs[0]->fault('freeze', 'node1');
+$labs[0]->fault('kill-node', 'node2');
 is($labs[0]->status->{members}{node1}{state}, 'frozen', 'status shows the frozen node');
 $labs[0]->lab('down');
 my ($none, $processes) = StolonLab::run_command('ps', '-eo', 'pid,args', '-ww');

@@ -13,7 +13,7 @@ use Test::More;
 # Long enough that a failover by the expiry of the lease would be unmistakable.
 my $lab = StolonLab->new(spec => { failInterval => '20s' });
 my $result = $lab->prove_failover(
-	fault => sub { my ($self, $old) = @_; $self->lab('fault', 'kill-postgres', $old) });
+	fault => sub { my ($self, $old) = @_; $self->fault('kill-postgres', $old) });
 cmp_ok($result->{proxy}->outage($result->{fault_at}), '<', 15,
 	'the election did not wait for the lease to expire');
 done_testing();

@@ -12,6 +12,6 @@ use Test::More;
 
 my $lab = StolonLab->new;
 $lab->prove_failover(
-	fault => sub { my ($self, $old) = @_; $self->lab('fault', 'kill-node', $old) },
+	fault => sub { my ($self, $old) = @_; $self->fault('kill-node', $old) },
 	heal => sub { my ($self, $old) = @_; $self->lab('start', $old) });
 done_testing();

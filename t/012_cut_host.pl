@@ -14,9 +14,10 @@ my $lab = StolonLab->new(net => 'netns');
 my $inside;
 my $result = $lab->prove_failover(
 	before => sub { my ($self, $old) = @_; $inside = $self->writer($old, inside => 1) },
-	fault => sub { my ($self, $old) = @_; $self->lab('fault', 'cut', $old) },
+	fault => sub { my ($self, $old) = @_; $self->fault('cut', $old) },
+	late_delivery => 1,
 	heal => sub { my ($self, $old) = @_; $self->lab('heal', $old) });
 ok((grep { $_->{at} > $result->{fault_at} } $inside->acks),
 	'the client inside still got acknowledgements while the lease was valid');
-$lab->check_fenced($inside, $result->{fault_at});
+$lab->check_fenced([ $inside->acks ], $result->{fault_at});
 done_testing();

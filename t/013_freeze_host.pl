@@ -12,6 +12,6 @@ use Test::More;
 
 my $lab = StolonLab->new;
 $lab->prove_failover(
-	fault => sub { my ($self, $old) = @_; $self->lab('fault', 'freeze', $old) },
+	fault => sub { my ($self, $old) = @_; $self->fault('freeze', $old) },
 	heal => sub { my ($self, $old) = @_; $self->lab('heal', $old) });
 done_testing();

@@ -12,7 +12,7 @@ use Test::More;
 
 my $lab = StolonLab->new(net => 'netns');
 my $result = $lab->prove_failover(
-	fault => sub { my ($self, $old) = @_; $self->lab('fault', 'cut-store', $old) },
+	fault => sub { my ($self, $old) = @_; $self->fault('cut-store', $old) },
 	heal => sub { my ($self, $old) = @_; $self->lab('heal', $old) });
 my $old = $result->{direct}{ $result->{old} };
 my ($last) = reverse $old->acks;

@@ -17,8 +17,7 @@ my $started = $lab->sql($master, 'select pg_postmaster_start_time()');
 my @writers = ($lab->writer('proxy'), $lab->writer($master));
 $_->wait_for_acks(20) for @writers;
 
-my $fault_at = StolonLab::now();
-$lab->lab('fault', 'freeze-etcd');
+my $fault_at = $lab->fault('freeze-etcd');
 # The length of the fault is what is tested, so this is no wait for a state.
 Time::HiRes::sleep(2);
 $lab->lab('heal', 'etcd');

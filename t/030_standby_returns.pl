@@ -17,8 +17,7 @@ my $before = $lab->clusterdata;
 my $writer = $lab->writer('proxy');
 $writer->wait_for_acks(20);
 
-my $fault_at = StolonLab::now();
-$lab->lab('fault', 'kill-node', $standby);
+my $fault_at = $lab->fault('kill-node', $standby);
 $writer->wait_for_acks(200, StolonLab::now());
 is($lab->status->{members}{$standby}{state}, 'stopped', "$standby is down");
 $lab->lab('start', $standby);

@@ -20,10 +20,10 @@ ok($lab->is_standby($added), 'it is a standby');
 my ($standby) = grep { $_ ne $master && $_ ne $added } $lab->nodes;
 my $safe = $lab->safe_number($writer);
 # The standby first, so that nobody else than the new node is left.
-$lab->lab('fault', 'kill-node', $standby);
+$lab->fault('kill-node', $standby);
 $writer->wait_for_acks(20, StolonLab::now());
 $safe = $lab->safe_number($writer);
-$lab->lab('fault', 'kill-node', $master);
+$lab->fault('kill-node', $master);
 is($lab->wait_for_master_other_than($master), $added, 'the added node took over');
 $writer->wait_for_acks(20, StolonLab::now());
 $lab->stop_writers;

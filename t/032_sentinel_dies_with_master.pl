@@ -16,8 +16,8 @@ ok($sentinel, "the leader is known ($leader)");
 my $result = $lab->prove_failover(
 	fault => sub {
 		my ($self, $old) = @_;
-		$self->lab('fault', 'kill-sentinel', $sentinel);
-		$self->lab('fault', 'kill-node', $old);
+		$self->fault('kill-sentinel', $sentinel);
+		$self->fault('kill-node', $old);
 	},
 	heal => sub {
 		my ($self, $old) = @_;

@@ -51,7 +51,7 @@ is("@errors", '', 'no client error');
 
 $lab->etcdctl('put', $key, $good);
 my $safe = $lab->safe_number($writer);
-$lab->lab('fault', 'kill-postgres', $master);
+$lab->fault('kill-postgres', $master);
 my $new = $lab->wait_for_master_other_than($master);
 $writer->wait_for_acks(20, StolonLab::now());
 $lab->stop_writers;

@@ -16,7 +16,7 @@ my $settled = StolonLab::now();
 StolonLab::poll_until('10 s', sub { StolonLab::now() - $settled > 10_000_000 });
 is($lab->clusterdata->{epoch}, $before->{epoch}, 'no election without a reason');
 $lab->prove_failover(
-	fault => sub { my ($self, $old) = @_; $self->lab('fault', 'kill-node', $old) },
+	fault => sub { my ($self, $old) = @_; $self->fault('kill-node', $old) },
 	heal => sub { my ($self, $old) = @_; $self->lab('start', $old) });
 
 # With nothing but dead endpoints: one clear message.

@@ -35,7 +35,7 @@ ok($line, 'the launcher names both clusters (' . ($line // 'it does not') . ')')
 is($lab->status->{members}{$standby}{postmaster}, undef, 'PostgreSQL was not started');
 is(fingerprint($data), $identity, 'the data directory was not touched');
 
-$lab->lab('fault', 'kill-node', $standby);
+$lab->fault('kill-node', $standby);
 $lab->lab('start', $standby);
 is($lab->wait_until_whole, $master, 'under the right name the node is a standby again');
 is($lab->clusterdata->{keepers}{$standby}{db}, $before->{keepers}{$standby}{db},

@@ -37,7 +37,7 @@ for my $case (@bad) {
 		"$what: nothing was written");
 }
 
-$lab->lab('fault', 'kill-sentinel', 'sentinel1');
+$lab->fault('kill-sentinel', 'sentinel1');
 my $logged = length $lab->log_text('sentinel1');
 $lab->lab('start', 'sentinel1', '--', '--cluster-name', 'bad', '--initial-cluster-spec',
 	$lab->write_file('bad.json', '{"initMode": "new", "failInterval": "5"}'));

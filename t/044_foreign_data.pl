@@ -38,7 +38,7 @@ for my $case (@foreign) {
 	pass("the launcher refuses $what ($said)");
 	is(fingerprint(), $before, "$what: nothing was touched");
 	is($lab->status->{members}{$standby}{postmaster}, undef, "$what: PostgreSQL was not started");
-	$lab->lab('fault', 'kill-node', $standby);
+	$lab->fault('kill-node', $standby);
 	StolonLab::run_command('rm', '-r', "$data/postgres");
 }
 

@@ -94,6 +94,12 @@ sub lab_may_fail {
 	return run_command("$scripts/lab", '--dir', $self->{dir}, @arguments);
 }
 
+# Does something bad to a member; returns the instant.
+sub fault {
+	my ($self, @fault) = @_;
+	return $self->lab('fault', @fault) =~ / at (\d+)$/ ? $1 : die "lab fault tells no time\n";
+}
+
 sub env {
 	my ($self, $key) = @_;
 	for my $line (split /\n/, $self->lab('env')) {
@@ -317,9 +323,11 @@ $SIG{INT} = $SIG{TERM} = sub { exit 130 };
 # ---- One fault of the master, from the first write to the last check.
 #
 # A client writes through the proxy and one directly to each node while $options{fault}($lab, $old)
-# strikes. A standby must take over, and after $options{heal} the old master must come back as a
+# strikes; it returns the instant. A standby must take over, and after $options{heal} the old master must come back as a
 # standby. Proven: rows that had been streamed are there; no two servers acknowledge writes at the
-# same time; the old master acknowledges nothing once the new one is named.
+# same time; the old master acknowledges nothing once the new one is named. (With late_delivery an
+# answer to what was sent before the fault may arrive late: a cut network holds it back, and TCP
+# delivers it when the network is whole again.)
 # Returns {old, new, fault_at, proxy, direct}, with the writers stopped.
 sub prove_failover {
 	my ($self, %options) = @_;
@@ -332,8 +340,7 @@ sub prove_failover {
 	$self->watch_master;
 	my %safe = map { $_->{source} => $self->safe_number($_) } $proxy, $direct{$old};
 
-	my $fault_at = now();
-	$options{fault}->($self, $old);
+	my $fault_at = $options{fault}->($self, $old);
 	my $new = $self->wait_for_master_other_than($old, 60);
 	pass("$new took over from $old");
 	$proxy->wait_for_acks(20, $fault_at, 60, 'through the proxy after the fault');
@@ -355,18 +362,25 @@ sub prove_failover {
 		diag(scalar(@all) . " acknowledged rows of $writer->{source} had not been streamed: @all")
 		  if @all;
 	}
-	$self->check_one_writer(map { $_ => $direct{$_} } $self->nodes);
-	$self->check_fenced($direct{$old}, $fault_at);
+	my %acks = map { $_ => [ $direct{$_}->acks ] } keys %direct;
+	if ($options{late_delivery}) {
+		my %before = map { $_->{number} => 1 }
+		  grep { $_->{kind} eq 'attempt' && $_->{at} < $fault_at + 100_000 } $direct{$old}->events;
+		@{ $acks{$old} } =
+		  grep { !$before{ $_->{number} } || $_->{at} < $fault_at } @{ $acks{$old} };
+	}
+	$self->check_one_writer(%acks);
+	$self->check_fenced($acks{$old}, $fault_at);
 	return { old => $old, new => $new, fault_at => $fault_at, proxy => $proxy,
 		direct => \%direct };
 }
 
 # Between the first and the last acknowledgement of one server none comes from another.
 sub check_one_writer {
-	my ($self, %direct) = @_;
+	my ($self, %acks) = @_;
 	my @acks = sort { $a->{at} <=> $b->{at} }
-	  map { my $node = $_; map { { at => $_->{at}, node => $node } } $direct{$node}->acks }
-	  keys %direct;
+	  map { my $node = $_; map { { at => $_->{at}, node => $node } } @{ $acks{$node} } }
+	  keys %acks;
 	my @order;
 	for my $ack (@acks) {
 		push @order, $ack->{node} if !@order || $order[-1] ne $ack->{node};
@@ -377,15 +391,15 @@ sub check_one_writer {
 	return;
 }
 
-# The old master acknowledged nothing after the store had opened an election.
+# The old master, whose acknowledgements these are, gave none after the store had opened an election.
 sub check_fenced {
-	my ($self, $writer, $fault_at) = @_;
+	my ($self, $acks, $fault_at) = @_;
 	my ($change) = grep { $_->{at} > $fault_at } $self->master_changes;
 	ok($change, 'the store has opened an election');
 	return if !$change;
-	my @late = grep { $_->{at} > $change->{at} } $writer->acks;
+	my @late = grep { $_->{at} > $change->{at} } @$acks;
 	is(scalar @late, 0, 'the old master acknowledged nothing after the election began');
-	my @acks = grep { $_->{at} > $fault_at } $writer->acks;
+	my @acks = grep { $_->{at} > $fault_at } @$acks;
 	diag(sprintf 'the old master stopped acknowledging %.2f s after the fault, %.2f s before the '
 		  . 'election', @acks ? ($acks[-1]{at} - $fault_at) / 1e6 : 0,
 		($change->{at} - (@acks ? $acks[-1]{at} : $fault_at)) / 1e6);
