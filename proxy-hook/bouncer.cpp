@@ -217,6 +217,12 @@ void Bouncer::ended(Instant now) {
 	not_before_ = now + delay;
 }
 
+void Bouncer::reload() {
+	if (applied_ && applied_->mode == BouncerMode::Serve) {
+		applied_.reset();
+	}
+}
+
 void Bouncer::stop() {
 	if (!stopping_) {
 		stopping_ = true;

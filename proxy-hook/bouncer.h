@@ -53,6 +53,9 @@ public:
 	/// Writes the file ahead of a goal that will soon be set, which saves the disk's time then.
 	void prepare(const std::vector<core::Backend> &backends);
 	void set_goal(BouncerGoal goal);
+	/// Lets the process read its configuration and the users again. One that holds clients back
+	/// does so when it serves next.
+	void reload();
 	/// Does what is due; returns when it must be called again at the latest.
 	core::Instant step(core::Instant now);
 

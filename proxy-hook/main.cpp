@@ -209,6 +209,10 @@ int run(Arguments &arguments) {
 	for (int number : {SIGTERM, SIGINT}) {
 		loop.on_signal(number, [&proxy] { proxy.stop(); });
 	}
+	loop.on_signal(SIGHUP, [&proxy] {
+		spdlog::info("asked to read the auth file again");
+		proxy.reload();
+	});
 	spdlog::info("proxy {} of cluster {} listens on {}:{}", arguments.options.uid.value,
 	             arguments.options.cluster_name, arguments.listen_address, arguments.port);
 	loop.run(**store, [&proxy](core::Instant now) { return proxy.step(now); });

@@ -300,6 +300,13 @@ Instant Proxy::step(Instant now) {
 	return wake;
 }
 
+void Proxy::reload() {
+	for (Bouncer *bouncer : all()) {
+		bouncer->reload();
+	}
+	loop_.wake();
+}
+
 void Proxy::stop() {
 	if (stopping_) {
 		return;

@@ -35,6 +35,8 @@ public:
 	core::Status open();
 	/// Does what is due; returns when it must be called again at the latest.
 	core::Instant step(core::Instant now);
+	/// Lets the pgbouncers read the auth file again.
+	void reload();
 	/// Stops the pgbouncers and withdraws the presence; then the loop is stopped with exit code 0.
 	void stop();
 
