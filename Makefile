@@ -6,7 +6,7 @@
 #   make check         all tests; ends with "N passed, N failed" (installs what is missing, see packaging/)
 #   make check-core    source checks and unit tests only: nothing is installed, no server is started
 #   make check-regress, check-tap, check-layers, check-sanitize
-#   make demo          a cluster of three nodes on this machine
+#   make demo          a cluster of three nodes on this machine (installs what is missing, as check does)
 #   make format        clang-format over all sources
 #   make deps          install the packages that building and testing need
 #
@@ -108,8 +108,13 @@ check-sanitize:
 
 # ---- Other
 
-.PHONY: demo format clean
-demo: all
+.PHONY: demo demo-built format clean
+# In this order: the packages, the build, the installation, the demo.
+demo: deps
+	+@$(MAKE) --no-print-directory demo-built
+
+demo-built: all
+	+@$(test_install)
 	scripts/demo
 
 format:

@@ -5,6 +5,7 @@ Everything that must be known later stands in DIR/lab.json; what runs is looked 
 
 import contextlib
 import fcntl
+import filecmp
 import glob
 import json
 import os
@@ -66,7 +67,8 @@ def find_pg_bin():
 
 def find_program(name):
     """A program of this checkout's build, of $STOLON_BIN_DIR, or on PATH."""
-    for folder in (os.environ.get("STOLON_BIN_DIR"), os.path.join(CHECKOUT, "build", "bin")):
+    build = os.path.join(CHECKOUT, os.environ.get("BUILD_DIR", "build"), "bin")
+    for folder in (os.environ.get("STOLON_BIN_DIR"), build):
         if folder and os.access(os.path.join(folder, name), os.X_OK):
             return os.path.join(folder, name)
     found = shutil.which(name)
@@ -76,6 +78,23 @@ def find_program(name):
             "(or set STOLON_BIN_DIR)."
         )
     return found
+
+
+def check_extension(pg_bin):
+    """The servers load the installed extension, which may not be the one that was built here."""
+    installed = os.path.join(os.path.dirname(pg_bin), "lib", "stolon.so")
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        pg_config = os.path.join(pg_bin, "pg_config")
+        folder = subprocess.check_output([pg_config, "--pkglibdir"], text=True).strip()
+        installed = os.path.join(folder, "stolon.so")
+    if not os.path.exists(installed):
+        raise LabError(f"The extension is not installed ({installed}). Run \"make install\".")
+    built = os.path.join(CHECKOUT, "stolon.so")
+    if os.path.exists(built) and not filecmp.cmp(built, installed, shallow=False):
+        note(
+            f"lab: {installed} is not what was built here; the lab uses it all the same. "
+            "\"make install\" makes them equal."
+        )
 
 
 class Lab:
@@ -159,6 +178,7 @@ class Lab:
         }
         sources = {name: find_program(name) for name in PROGRAMS}
         find_program("etcd")
+        check_extension(self.data["pg_bin"])
         os.makedirs(self.dir, exist_ok=True)
         os.chmod(self.dir, 0o755)
         if user:
