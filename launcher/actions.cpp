@@ -251,6 +251,7 @@ void Launcher::watch(Postmaster postmaster, PgState state, Instant now) {
 	started_at_ = now;
 	memory_.reset();
 	pg_is_primary_ = false;
+	was_up_ = state == PgState::Running;
 	loop_.on_readable(pg_->pidfd(), [this] { loop_.wake(); });
 	observe_postmaster(now);
 }

@@ -40,9 +40,11 @@ store::MirrorOptions mirror_options(const core::Keys &keys) {
 
 }  // namespace
 
-void Backoff::failed(Instant now, std::string reason) {
+void Backoff::failed(Instant now, std::string reason, bool at_once) {
 	constexpr int max_doublings = 5;
-	const core::Duration pause = first * (1 << std::min(failures_, max_doublings));
+	const core::Duration pause = at_once && failures_ == 0
+	                                 ? core::Duration(0)
+	                                 : first * (1 << std::min(failures_, max_doublings));
 	retry_at_ = now + std::min(pause, longest);
 	reason_ = std::move(reason);
 	++failures_;
@@ -90,7 +92,7 @@ Instant Launcher::step(Instant now) {
 	observe_postmaster(now);
 	observe_task(now);
 	collect_orphans();
-	mirror_.poll(now);
+	mirror_.poll(store::now());
 	observe_view();
 	observe_uid();
 	releaser_.observe(mirror_);
@@ -105,6 +107,7 @@ Instant Launcher::step(Instant now) {
 		refreshed_at_ = now;
 		mirror_.refresh();
 	}
+	report_end();
 	if (const std::string problem = mirror_.problem(); problem != logged_problem_) {
 		logged_problem_ = problem;
 		if (problem.empty())
@@ -113,8 +116,8 @@ Instant Launcher::step(Instant now) {
 			spdlog::warn("the store: {}", problem);
 	}
 	report(decision, now);
-	mirror_.poll(now);
-	presence_.poll(now);
+	mirror_.poll(store::now());
+	presence_.poll(store::now());
 	return next_wake(decision, now);
 }
 

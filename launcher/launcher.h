@@ -19,7 +19,9 @@ namespace stolon::launcher {
 /// Grows with each failure in a row, and says when to try again.
 class Backoff {
 public:
-	void failed(core::Instant now, std::string reason);
+	/// `at_once`: the first failure in a row is followed by another attempt without a pause.
+	void failed(core::Instant now, std::string reason, bool at_once = false);
+	void explain(std::string reason) { reason_ = std::move(reason); }
 	void succeeded();
 	const std::optional<core::Instant> &retry_at() const { return retry_at_; }
 	const std::string &reason() const { return reason_; }
@@ -54,6 +56,7 @@ private:
 	void observe_task(core::Instant now);
 	void postmaster_ended(core::Instant now, const std::string &how);
 	void task_ended(core::Instant now, int wait_status);
+	void report_end();
 	void collect_orphans();
 	bool upstream_ready() const;
 	core::LauncherInputs inputs(core::Instant now) const;
@@ -114,6 +117,7 @@ private:
 	bool pg_is_primary_ = false;
 	core::Instant primary_seen_at_;
 	core::Instant started_at_;
+	bool was_up_ = false;  ///< it has accepted connections
 	long log_offset_ = 0;
 	core::StopLevel stop_level_ = core::StopLevel::None;
 	core::Instant stop_level_at_;
@@ -121,7 +125,7 @@ private:
 	bool leftovers_ = true;               ///< at our start nothing is known of what was before
 	core::Instant reap_at_;
 	core::Instant ended_at_;
-	std::string last_exit_;
+	std::string last_exit_, unreported_end_;
 	core::Instant refreshed_at_;
 
 	// The task

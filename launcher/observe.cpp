@@ -49,7 +49,15 @@ void Launcher::observe_view() {
 		              parsed.error().message);
 		return;
 	}
+	const auto db_of_ours = [this] {
+		const auto *db = data_ ? data_->db_of(identity_.keeper) : nullptr;
+		return db != nullptr ? db->uid : core::DbUid();
+	};
+	const core::DbUid before = db_of_ours();
 	data_ = std::move(*parsed);
+	// What failed for one incarnation says nothing about the next.
+	if (db_of_ours() != before)
+		backoff_.succeeded();
 	observe_times();
 }
 
@@ -102,11 +110,13 @@ void Launcher::observe_postmaster(Instant now) {
 	if (!pg_)
 		return;
 	if (const std::string end = pg_->poll_end(); !end.empty()) {
-		postmaster_ended(now, end);
+		// Not the step's time: the read that follows must be known to be later.
+		postmaster_ended(store::now(), end);
 		return;
 	}
 	if (pg_state_ == PgState::Starting && accepts_connections(paths_.pgdata(), pg_->pid())) {
 		pg_state_ = PgState::Running;
+		was_up_ = true;
 		spdlog::info("Postgres accepts connections");
 	}
 	if (const auto file = read_postmaster_file(paths_.pgdata());
@@ -123,24 +133,33 @@ void Launcher::postmaster_ended(Instant now, const std::string &how) {
 	last_exit_ = how;
 	ended_at_ = now;
 	leftovers_ = true;
-	reap_at_ = now;
+	reap_at_ = {};
 	loop_.forget_fd(pg_->pidfd());
 	pg_.reset();
 	pg_state_ = PgState::Down;
 	stop_level_ = core::StopLevel::None;
-	if (asked_for) {
-		spdlog::info("{}, as asked", how);
+	if (asked_for || now - started_at_ >= long_enough)
 		backoff_.succeeded();
-	} else {
-		const std::string tail =
-		    server_log_.empty() ? std::string() : tail_of_log(server_log_, log_offset_);
-		spdlog::error("{}{}{}", how, tail.empty() ? "" : "; its last words: ", tail);
-		if (now - started_at_ < long_enough)
-			backoff_.failed(now, how + (tail.empty() ? "" : ": " + tail));
-		else
-			backoff_.succeeded();
-	}
+	else
+		backoff_.failed(now, how, was_up_);
+	unreported_end_ = asked_for ? how + ", as asked" : how;
 	mirror_.refresh();
+}
+
+/// After the release, which must not wait for a disk.
+void Launcher::report_end() {
+	if (unreported_end_.empty())
+		return;
+	const std::string tail =
+	    server_log_.empty() ? std::string() : tail_of_log(server_log_, log_offset_);
+	const std::string text = unreported_end_ + (tail.empty() ? "" : "; from its log: ") + tail;
+	if (unreported_end_ == last_exit_) {
+		spdlog::error("{}", text);
+		backoff_.explain(text);
+	} else {
+		spdlog::info("{}", unreported_end_);
+	}
+	unreported_end_.clear();
 }
 
 void Launcher::observe_task(Instant now) {

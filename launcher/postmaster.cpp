@@ -37,6 +37,16 @@ core::Result<OwnedFd> open_log(const std::string &path) {
 	return log;
 }
 
+/// PostgreSQL's severities are not translated in the log of a server whose lc_messages is C; other
+/// languages give no reason here, and have to be read in the log itself.
+bool tells_why(const std::string &line) {
+	for (const char *word : {"FATAL:", "PANIC:", "HINT:", "DETAIL:", "could not execute"}) {
+		if (line.find(word) != std::string::npos)
+			return true;
+	}
+	return false;
+}
+
 }  // namespace
 
 core::Result<Postmaster> Postmaster::start(const std::string &bin_path, const std::string &pgdata,
@@ -96,8 +106,8 @@ bool accepts_connections(const std::string &pgdata, pid_t pid) {
 }
 
 std::string tail_of_log(const std::string &path, long offset) {
-	constexpr std::size_t max_lines = 5;
-	constexpr long max_bytes = 8192;
+	constexpr std::size_t max_lines = 4, max_line = 300;
+	constexpr long max_bytes = 16384;
 	std::ifstream file(path);
 	if (!file.seekg(0, std::ios::end))
 		return {};
@@ -106,8 +116,8 @@ std::string tail_of_log(const std::string &path, long offset) {
 	file.seekg(begin);
 	std::vector<std::string> lines;
 	for (std::string line; std::getline(file, line);) {
-		if (!line.empty())
-			lines.push_back(line);
+		if (tells_why(line))
+			lines.push_back(line.substr(0, max_line));
 		if (lines.size() > max_lines)
 			lines.erase(lines.begin());
 	}

@@ -46,7 +46,8 @@ private:
 /// Accepts connections, according to its postmaster.pid (as a primary, or as a hot standby).
 bool accepts_connections(const std::string &pgdata, pid_t pid);
 
-/// The last lines of a log that has grown since `offset`, joined: why a start failed.
+/// Why a server ended, from a log that has grown since `offset`: its last lines of a severity that
+/// matters, joined; "" if there are none.
 std::string tail_of_log(const std::string &path, long offset);
 
 }  // namespace stolon::launcher

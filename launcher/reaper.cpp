@@ -52,6 +52,18 @@ std::vector<pid_t> processes_of_ours() {
 	return pids;
 }
 
+/// Our children by the kernel's own list; where it has none, all processes of our user.
+std::vector<pid_t> child_candidates() {
+	const std::string self = std::to_string(::getpid());
+	std::ifstream file("/proc/self/task/" + self + "/children");
+	if (!file)
+		return processes_of_ours();
+	std::vector<pid_t> pids;
+	for (pid_t pid = 0; file >> pid;)
+		pids.push_back(pid);
+	return pids;
+}
+
 struct ProcessStat {
 	char state = '?';
 	pid_t parent = 0;
@@ -150,7 +162,7 @@ std::string list_of(const std::vector<pid_t> &pids) {
 
 std::vector<pid_t> live_children() {
 	std::vector<pid_t> children;
-	for (const pid_t pid : processes_of_ours()) {
+	for (const pid_t pid : child_candidates()) {
 		const auto stat = read_stat(pid);
 		if (stat && stat->parent == ::getpid() && stat->state != 'Z' && stat->state != 'X')
 			children.push_back(pid);
