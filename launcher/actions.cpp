@@ -92,6 +92,8 @@ bool Launcher::reap_now(Instant now) {
 	}
 	if (result.killed > 0)
 		spdlog::info("{} processes that the ended server had left were killed", result.killed);
+	for (const auto &path : remove_stale_locks(paths_.pgdata()))
+		spdlog::info("removed \"{}\" of the ended server, whose pid is not free", path);
 	leftovers_ = false;
 	return true;
 }

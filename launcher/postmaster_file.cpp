@@ -1,5 +1,6 @@
 #include "launcher/postmaster_file.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,7 +9,6 @@
 #include <cstdlib>
 #include <sstream>
 #include <string_view>
-#include <vector>
 
 #include "store/files.h"
 
@@ -43,6 +43,7 @@ bool same_directory(const std::string &a, const std::string &b) {
 // Lines of postmaster.pid, from PostgreSQL's miscadmin.h (LOCK_FILE_LINE_*), counted from 0.
 constexpr std::size_t pid_line = 0;
 constexpr std::size_t port_line = 3;
+constexpr std::size_t socket_line = 4;
 constexpr std::size_t memory_line = 6;
 constexpr std::size_t status_line = 7;
 
@@ -64,6 +65,7 @@ std::optional<PostmasterFile> read_postmaster_file(const std::string &pgdata) {
 		return {};
 	file.pid = *pid < 0 ? -*pid : *pid;
 	file.port = to_number<int>(lines[port_line]).value_or(0);
+	file.socket_directory = lines[socket_line];
 	std::istringstream memory(lines[memory_line]);
 	SharedMemory segment;
 	if (memory >> segment.key >> segment.id)
@@ -90,6 +92,24 @@ bool is_server_process(pid_t pid, const std::string &pgdata) {
 		program.resize(program.size() - deleted.size());
 	return (program.ends_with("/postgres") || program.ends_with("/postmaster")) &&
 	       works_in(pid, pgdata);
+}
+
+std::vector<std::string> remove_stale_locks(const std::string &pgdata) {
+	const auto file = read_postmaster_file(pgdata);
+	if (!file || ::kill(file->pid, 0) != 0 || is_server_process(file->pid, pgdata))
+		return {};
+	std::vector<std::string> removed;
+	const std::string socket_lock =
+	    file->socket_directory + "/.s.PGSQL." + std::to_string(file->port) + ".lock";
+	const auto text = file->socket_directory.empty() ? core::Result<std::string>(std::string())
+	                                                 : store::read_small_file(socket_lock);
+	if (text.ok() && to_number<pid_t>(*text) == file->pid && ::unlink(socket_lock.c_str()) == 0)
+		removed.push_back(socket_lock);
+	// Last, because it leads here.
+	const std::string lock = pgdata + "/postmaster.pid";
+	if (::unlink(lock.c_str()) == 0)
+		removed.push_back(lock);
+	return removed;
 }
 
 std::optional<PostmasterFile> live_postmaster(const std::string &pgdata) {

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace stolon::launcher {
 
@@ -17,6 +18,7 @@ struct SharedMemory {
 struct PostmasterFile {
 	pid_t pid = 0;
 	int port = 0;
+	std::string socket_directory;        ///< the first one; "" if there is none
 	std::optional<SharedMemory> memory;  ///< not there yet while it is starting
 	std::string status;  ///< "starting", "stopping", "ready", "standby"; "" before the first
 };
@@ -30,6 +32,11 @@ bool works_in(pid_t pid, const std::string &pgdata);
 /// Is this process, alive, a server program of our user whose working directory is `pgdata`?
 /// A process that has ended but was not waited for is not alive (LESSONS D-5).
 bool is_server_process(pid_t pid, const std::string &pgdata);
+
+/// Removes the lock files of a dead server whose pid is taken, by a zombie that its parent does not
+/// collect or by an unrelated process: Postgres would refuse to start because of it. Only to be
+/// called when nothing is attached to the server's shared memory. Gives what was removed.
+std::vector<std::string> remove_stale_locks(const std::string &pgdata);
 
 /// The pid in postmaster.pid, if it is that of a live server of this directory.
 std::optional<PostmasterFile> live_postmaster(const std::string &pgdata);

@@ -162,13 +162,29 @@ TEST_F(Reaper, an_id_that_was_given_to_another_segment_does_not_count) {
 	EXPECT_TRUE(is_server_process(pid, paths_.pgdata()));
 }
 
-TEST_F(Reaper, a_zombie_is_not_a_live_server) {
+TEST_F(Reaper, the_lock_of_a_live_server_is_not_removed) {
+	start();
+	EXPECT_TRUE(remove_stale_locks(paths_.pgdata()).empty());
+	EXPECT_TRUE(std::filesystem::exists(paths_.pgdata() + "/postmaster.pid"));
+}
+
+TEST_F(Reaper, a_zombie_is_not_a_live_server_and_does_not_keep_a_new_one_from_starting) {
+	write_file(paths_.pgdata() + "/postgresql.conf",
+	           read_file(paths_.pgdata() + "/postgresql.conf") + "unix_socket_directories = '" +
+	               paths_.root + "'\n");
 	const pid_t pid = start();
+	const SharedMemory memory = *read_postmaster_file(paths_.pgdata())->memory;
 	const OwnedFd handle = open_pidfd(pid);
 	::kill(pid, SIGKILL);
 	ASSERT_TRUE(eventually([&] { return !is_server_process(pid, paths_.pgdata()); }));
 	EXPECT_EQ(::kill(pid, 0), 0) << "it has not been waited for yet";
 	EXPECT_FALSE(live_postmaster(paths_.pgdata()));
+	ReapRequest wanted = request(memory);
+	wanted.spare = {pid};
+	ASSERT_TRUE(reap(wanted, core::seconds(5)).done);
+	ASSERT_EQ(::kill(pid, 0), 0);
+	EXPECT_EQ(remove_stale_locks(paths_.pgdata()).size(), 2U);
+	start();
 	::waitpid(pid, nullptr, 0);
 }
 
