@@ -25,10 +25,14 @@ $(error $(PG_CONFIG) names no PGXS makefile: install PostgreSQL's server develop
 endif
 include $(PGXS)
 
+# Several checkouts share what one of them has compiled.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+
 # Server headers are system headers, because they use the `register` keyword. PG 15's PGDLLEXPORT is empty, so that
 # hidden visibility would hide everything.
-extension_cxxflags = -std=c++20 -O2 -g -Wall -Wextra -Werror -fPIC -fvisibility=hidden \
-	-fvisibility-inlines-hidden -fno-strict-aliasing -fwrapv -D_GNU_SOURCE \
+extension_cxxflags = -std=c++20 -O2 -g -ffile-prefix-map='$(CURDIR)'=. -Wall -Wextra -Werror -fPIC \
+	-fvisibility=hidden -fvisibility-inlines-hidden -fno-strict-aliasing -fwrapv -D_GNU_SOURCE \
 	-DPGDLLEXPORT='__attribute__((visibility("default")))' \
 	-I. -isystem $(shell $(PG_CONFIG) --includedir-server)
 
