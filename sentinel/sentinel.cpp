@@ -52,7 +52,8 @@ Sentinel::Sentinel(store::Store &store, core::Keys keys, SentinelOptions options
       observations_(mirror_, keys),
       leadership_(store, mirror_, keys.sentinel_leader(),
                   core::sentinel_info_to_text(own_identity(options_.uid))),
-      request_timeout_(request_timeout_of({})) {
+      request_timeout_(request_timeout_of({})),
+      started_at_(store.clock()) {
 	presence_.set(keys.sentinel_info(options_.uid),
 	              core::sentinel_info_to_text(own_identity(options_.uid)));
 }
@@ -76,7 +77,9 @@ Instant Sentinel::step(Instant now) {
 	if (stop_at_) {
 		return std::min({*stop_at_, presence_.wake_at(), mirror_.wake_at()});
 	}
-	if (mirror_.problem() != last_problem_) {
+	// Before the first answer there is nothing to tell yet, unless it takes long.
+	const bool starting = !mirror_.ready() && now < started_at_ + request_timeout_;
+	if (mirror_.problem() != last_problem_ && !starting) {
 		last_problem_ = mirror_.problem();
 		if (last_problem_.empty()) {
 			spdlog::info("the store answers");
@@ -126,7 +129,8 @@ void Sentinel::initialise() {
 	if (!options_.initial_spec) {
 		say({{"S-00",
 		      "There is no cluster of this name in the store. Initialise one with "
-		      "`stolonctl init`, or start a sentinel with --initial-cluster-spec."}});
+		      "`stolonctl init`, or start a sentinel with --initial-cluster-spec."}},
+		    true);
 		return;
 	}
 	const std::string trace = observations_.trace_of_a_cluster();
@@ -135,12 +139,13 @@ void Sentinel::initialise() {
 		      "clusterdata is absent, but " + trace +
 		          ", so no new cluster is initialised over it. Put clusterdata back from a "
 		          "backup, or, if the old cluster is not needed any more, delete what is left "
-		          "of it or use `stolonctl init`."}});
+		          "of it or use `stolonctl init`."}},
+		    true);
 		return;
 	}
 	const core::ClusterData data =
 	    core::initial_clusterdata(*options_.initial_spec, random_hex(16));
-	say({{"S-00", "A new cluster is initialised from the given spec."}});
+	say({{"S-00", "A new cluster is initialised from the given spec."}}, false);
 	send(initial_transaction(observations_.keys(), leadership_.term(), data),
 	     "the first clusterdata", store_.clock());
 }
@@ -150,7 +155,7 @@ void Sentinel::decide(Instant now) {
 	inputs.fresh_db_uids = random_db_uids(inputs.data.keepers.size() + inputs.nodes.size() + 1);
 	const core::SentinelDecision decision = core::plan_sentinel(inputs);
 	plan_wake_at_ = decision.wake_at;
-	say(decision.reasons);
+	say(decision.reasons, !decision.write && !decision.reasons.empty());
 	if (!decision.write) {
 		refused_in_a_row_ = 0;
 		return;
@@ -208,18 +213,17 @@ void Sentinel::look_again(Instant now) {
 }
 
 /// What is decided or waited for is logged when it changes.
-void Sentinel::say(const std::vector<core::Reason> &reasons) {
-	std::string all;
+void Sentinel::say(const std::vector<core::Reason> &reasons, bool waits) {
 	for (const auto &reason : reasons) {
-		all += reason.rule + ' ' + reason.text + '\n';
+		if (std::find(last_said_.begin(), last_said_.end(), reason) == last_said_.end()) {
+			spdlog::info("{}: {}", reason.rule, reason.text);
+		}
 	}
-	if (all == last_said_) {
-		return;
+	if (reasons.empty() && waiting_) {
+		spdlog::info("nothing is waited for any more");
 	}
-	last_said_ = all;
-	for (const auto &reason : reasons) {
-		spdlog::info("{}: {}", reason.rule, reason.text);
-	}
+	waiting_ = waits;
+	last_said_ = reasons;
 }
 
 void Sentinel::stop(Instant now) {

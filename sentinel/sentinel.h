@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/model/keys.h"
 #include "core/model/spec.h"
@@ -44,7 +45,7 @@ private:
 	void finished(store::Result<store::TxnResponse> outcome, const std::string &what,
 	              Instant sent_at);
 	void look_again(Instant now);
-	void say(const std::vector<core::Reason> &reasons);
+	void say(const std::vector<core::Reason> &reasons, bool waits);
 
 	store::Store &store_;
 	const SentinelOptions options_;
@@ -55,6 +56,7 @@ private:
 
 	core::ClusterSpec times_of_;  ///< the spec whose intervals are in use
 	Duration request_timeout_;
+	const Instant started_at_;
 
 	bool in_flight_ = false;
 	std::int64_t needed_revision_ = 0;    ///< nothing older than what was written is acted on
@@ -63,7 +65,8 @@ private:
 	Instant retry_at_{};
 	std::optional<Instant> plan_wake_at_;
 	std::optional<Instant> stop_at_;
-	std::string last_said_;
+	std::vector<core::Reason> last_said_;
+	bool waiting_ = false;  ///< what was said last is waited for
 	std::string last_problem_;
 };
 

@@ -235,7 +235,8 @@ Step replace_useless(const SentinelInputs &inputs) {
 		}
 		const std::string sentence = "Standby " + uid.value + " on keeper " + db.keeper.value +
 		                             " cannot follow: " + why + ". It is made anew as " +
-		                             fresh->uid.value + "; its old data are kept aside.";
+		                             fresh->uid.value +
+		                             "; whatever lies in its data directory is kept aside.";
 		return std::move(draft).finish("S-11", sentence);
 	}
 	return std::nullopt;
