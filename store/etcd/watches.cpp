@@ -161,9 +161,8 @@ bool EtcdClient::watch_refused(Watch &watch, const Refusal &refusal) {
 
 void EtcdClient::watch_done(Watch &watch, const HttpDone &done) {
 	watch.input += done.body;
-	// An error that came instead of a stream is JSON without a line end.
-	const bool refused = done.status != 0 && done.status != 200;
-	if (refused)
+	// An error that came instead of a stream, or that ended it, is JSON without a line end.
+	if (done.status != 0)
 		watch.input += '\n';
 	const RequestId id = watch.id;
 	if (!read_lines(watch) || !watches_.contains(id))

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -97,7 +98,18 @@ int free_port() {
 }
 
 EtcdProcess::EtcdProcess(EtcdFiles files) : files_(std::move(files)) {
-	start();
+	// Another process may take a port between the look and the use.
+	for (int attempt = 0; attempt < 5 && pid_ <= 0; attempt++) {
+		member_.name = "test";
+		member_.client_port = free_port();
+		member_.peer_port = free_port();
+		member_.initial_cluster = "test=http://127.0.0.1:" + std::to_string(member_.peer_port);
+		start();
+	}
+}
+
+EtcdProcess::EtcdProcess(EtcdMember member) : member_(std::move(member)) {
+	spawn_etcd();
 }
 
 EtcdProcess::~EtcdProcess() {
@@ -105,44 +117,45 @@ EtcdProcess::~EtcdProcess() {
 }
 
 void EtcdProcess::start() {
-	// Another process may take a port between the look and the use.
-	for (int attempt = 0; attempt < 5 && pid_ <= 0; attempt++) {
-		if (client_port_ == 0 || attempt > 0) {
-			client_port_ = free_port();
-			peer_port_ = free_port();
-		}
-		const bool tls = !files_.cert_file.empty();
-		url_ = (tls ? "https://127.0.0.1:" : "http://127.0.0.1:") + std::to_string(client_port_);
-		const std::string peer = "http://127.0.0.1:" + std::to_string(peer_port_);
-		std::vector<std::string> arguments = {"etcd",
-		                                      "--name=test",
-		                                      "--data-dir=" + directory_.path() + "/data",
-		                                      "--listen-client-urls=" + url_,
-		                                      "--advertise-client-urls=" + url_,
-		                                      "--listen-peer-urls=" + peer,
-		                                      "--initial-advertise-peer-urls=" + peer,
-		                                      "--initial-cluster=test=" + peer};
-		if (tls) {
-			arguments.push_back("--cert-file=" + files_.cert_file);
-			arguments.push_back("--key-file=" + files_.key_file);
-			arguments.push_back("--trusted-ca-file=" + files_.ca_file);
-			arguments.push_back("--client-cert-auth");
-		}
-		pid_ = spawn(arguments, directory_.path() + "/log");
-		const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-		while (std::chrono::steady_clock::now() < limit) {
-			int status = 0;
-			if (waitpid(pid_, &status, WNOHANG) == pid_) {
-				pid_ = -1;
-				break;
-			}
-			// It listens only once it has joined its cluster.
-			if (accepts(client_port_))
-				return;
-			std::this_thread::sleep_for(std::chrono::milliseconds(20));
-		}
+	spawn_etcd();
+	if (!wait_ready())
 		stop();
+}
+
+void EtcdProcess::spawn_etcd() {
+	const bool tls = !files_.cert_file.empty();
+	url_ = (tls ? "https://127.0.0.1:" : "http://127.0.0.1:") + std::to_string(member_.client_port);
+	const std::string peer = "http://127.0.0.1:" + std::to_string(member_.peer_port);
+	std::vector<std::string> arguments = {"etcd",
+	                                      "--name=" + member_.name,
+	                                      "--data-dir=" + directory_.path() + "/data",
+	                                      "--listen-client-urls=" + url_,
+	                                      "--advertise-client-urls=" + url_,
+	                                      "--listen-peer-urls=" + peer,
+	                                      "--initial-advertise-peer-urls=" + peer,
+	                                      "--initial-cluster=" + member_.initial_cluster};
+	if (tls) {
+		arguments.push_back("--cert-file=" + files_.cert_file);
+		arguments.push_back("--key-file=" + files_.key_file);
+		arguments.push_back("--trusted-ca-file=" + files_.ca_file);
+		arguments.push_back("--client-cert-auth");
 	}
+	pid_ = spawn(arguments, directory_.path() + "/log");
+}
+
+bool EtcdProcess::wait_ready() {
+	const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+	while (pid_ > 0 && std::chrono::steady_clock::now() < limit) {
+		if (waitpid(pid_, nullptr, WNOHANG) == pid_) {
+			pid_ = -1;
+			return false;
+		}
+		// It listens only once it has joined its cluster.
+		if (accepts(member_.client_port))
+			return true;
+		std::this_thread::sleep_for(std::chrono::milliseconds(20));
+	}
+	return false;
 }
 
 void EtcdProcess::stop() {
@@ -168,6 +181,47 @@ int EtcdProcess::ctl(std::vector<std::string> arguments) const {
 	std::vector<std::string> all = {"etcdctl", "--endpoints=" + url_};
 	all.insert(all.end(), arguments.begin(), arguments.end());
 	return run_program(all);
+}
+
+EtcdCluster::EtcdCluster() {
+	std::vector<EtcdMember> members(3);
+	std::string initial_cluster;
+	for (std::size_t i = 0; i < members.size(); i++) {
+		members[i].name = "m" + std::to_string(i);
+		members[i].client_port = free_port();
+		members[i].peer_port = free_port();
+		initial_cluster += (i == 0 ? "" : ",") + members[i].name +
+		                   "=http://127.0.0.1:" + std::to_string(members[i].peer_port);
+	}
+	for (EtcdMember &member : members) {
+		member.initial_cluster = initial_cluster;
+		members_.push_back(std::make_unique<EtcdProcess>(member));
+	}
+	for (auto &member : members_)
+		member->wait_ready();
+}
+
+bool EtcdCluster::running() const {
+	return std::all_of(members_.begin(), members_.end(),
+	                   [](const auto &member) { return member->running(); });
+}
+
+std::vector<std::string> EtcdCluster::urls() const {
+	std::vector<std::string> urls;
+	for (const auto &member : members_)
+		urls.push_back(member->url());
+	return urls;
+}
+
+std::size_t EtcdCluster::leader() const {
+	for (std::size_t i = 0; i < members_.size(); i++) {
+		const std::string script = "ETCDCTL_API=3 etcdctl --endpoints=" + members_[i]->url() +
+		                           " endpoint status -w fields | awk '/^\"MemberID\"/{m=$3} "
+		                           "/^\"Leader\"/{l=$3} END{exit !(m != \"\" && m == l)}'";
+		if (run_program({"sh", "-c", script}) == 0)
+			return i;
+	}
+	return 0;
 }
 
 }  // namespace stolon::store::test

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,19 @@ struct EtcdFiles {
 	std::string ca_file, cert_file, key_file;  ///< All set: TLS, and clients need a certificate.
 };
 
+/// One of several.
+struct EtcdMember {
+	std::string name;
+	int client_port = 0;
+	int peer_port = 0;
+	std::string initial_cluster;
+};
+
 class EtcdProcess {
 public:
 	explicit EtcdProcess(EtcdFiles files = {});
+	/// Does not wait until it listens, since it does that only with a quorum: wait_ready().
+	explicit EtcdProcess(EtcdMember member);
 	~EtcdProcess();
 	EtcdProcess(const EtcdProcess &) = delete;
 	EtcdProcess &operator=(const EtcdProcess &) = delete;
@@ -41,6 +52,7 @@ public:
 	/// Whether it was started and takes connections.
 	bool running() const { return pid_ > 0; }
 	void start();
+	bool wait_ready();
 	void stop();    ///< kill -9; the data stay
 	void freeze();  ///< SIGSTOP
 	void thaw();
@@ -49,12 +61,27 @@ public:
 	int ctl(std::vector<std::string> arguments) const;
 
 private:
+	void spawn_etcd();
+
 	TemporaryDirectory directory_;
 	EtcdFiles files_;
-	int client_port_ = 0;
-	int peer_port_ = 0;
+	EtcdMember member_;
 	std::string url_;
 	pid_t pid_ = -1;
+};
+
+/// Three members on this machine.
+class EtcdCluster {
+public:
+	EtcdCluster();
+	bool running() const;
+	std::vector<std::string> urls() const;
+	EtcdProcess &member(std::size_t index) { return *members_[index]; }
+	/// Index of the member that leads, as `etcdctl endpoint status` says.
+	std::size_t leader() const;
+
+private:
+	std::vector<std::unique_ptr<EtcdProcess>> members_;
 };
 
 }  // namespace stolon::store::test

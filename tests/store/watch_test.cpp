@@ -103,6 +103,13 @@ TEST_F(WatchStream, ErrorInTheStreamFailsIt) {
 	EXPECT_NE(failures[0].message.find("no leader"), std::string::npos);
 }
 
+TEST_F(WatchStream, ErrorThatEndsTheStreamIsToldAlthoughItsLineHasNoEnd) {
+	start({stream_head(), chunk(created),
+	       chunk(R"({"error":{"grpc_code":14,"message":"etcdserver: no leader"}})"), "0\r\n\r\n"});
+	ASSERT_TRUE(failed());
+	EXPECT_NE(failures[0].message.find("no leader"), std::string::npos);
+}
+
 TEST_F(WatchStream, ErrorInsteadOfAStreamFailsIt) {
 	start(json_answer(R"({"error":"etcdserver: permission denied","code":7})", 403).pieces);
 	ASSERT_TRUE(failed());
