@@ -28,6 +28,7 @@ PGDLLEXPORT void _PG_init(void) {
 	if (const char *problem = missing_setting())
 		ereport(FATAL, (errcode(ERRCODE_CONFIG_FILE_ERROR), errmsg("stolon: %s", problem),
 		                errhint("The launcher writes these settings into stolon.conf.")));
+	make_postmaster_instance();
 	request_shared_state();
 	install_gates();
 	register_worker("stolon lease worker", "stolon_lease_main");

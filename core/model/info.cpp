@@ -54,6 +54,7 @@ Result<Beat> parse_beat(std::string_view text) {
 	beat.epoch = in.epoch("epoch");
 	beat.db = in.uid<DbTag>("db");
 	beat.master_revision = in.integer("masterRevision");
+	beat.instance = in.text("instance", ValueLimits::max_name);
 	beat.valid = in.ms("validMs", SpecLimits::max_fail_interval);
 	beat.position = in.position("position");
 	beat.writable = in.boolean("writable");
@@ -70,6 +71,7 @@ std::string beat_to_text(const Beat &beat) {
 	put_number(object, "epoch", beat.epoch.value);
 	object.set("db", Json::string(beat.db.value));
 	object.set("masterRevision", Json::integer(beat.master_revision));
+	put_text(object, "instance", beat.instance);
 	object.set("validMs", Json::integer(to_ms(beat.valid)));
 	put_position(object, "position", beat.position);
 	put_flag(object, "writable", beat.writable);

@@ -20,6 +20,9 @@ struct Beat {
 	Epoch epoch;
 	DbUid db;
 	std::int64_t master_revision = 0;  ///< mod_revision of `master` that the sender acts on
+	/// Random, one for each start of a postmaster: a copy of the data directory that is started elsewhere has
+	/// the same names, but not the same instance.
+	std::string instance;
 	Duration valid{0};      ///< how long observers must wait after having seen it (failInterval)
 	WalPosition position;   ///< flushed WAL, the "last known position" of an election
 	bool writable = false;  ///< recovery is over

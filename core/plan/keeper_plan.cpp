@@ -74,7 +74,10 @@ KeeperDecision be_master(const KeeperInputs &inputs, const DbUid &own) {
 	// While the promotion is under way the startup process should look often. Afterwards the
 	// setting has no effect, so that rewriting the file would only delay the first answer.
 	set_target(FollowTarget{}, inputs.local.in_recovery || inputs.local.electing, decision);
-	decision.promote = inputs.local.in_recovery && !inputs.local.promoting;
+	// A view that came late may name us in an epoch that is over. The first beat proves that it is
+	// not; promoting before it would fork the timeline for nothing.
+	decision.promote =
+	    inputs.local.in_recovery && !inputs.local.promoting && inputs.local.lease_won;
 	plan_slots(inputs, own, decision);
 	return decision;
 }
@@ -93,6 +96,7 @@ KeeperDecision take_part_in_election(const KeeperInputs &inputs, const DbUid &ow
 	decision.reason =
 	    Reason{"K-06", "frozen for the election of epoch " + number(election.epoch.value)};
 	save_epoch_if_newer(inputs, decision);
+	decision.freeze = true;
 	set_target(FollowTarget{}, true, decision);
 	// The promise never to follow an older epoch has to be on disk before anybody may count on it.
 	if (is_frozen(inputs.local) && !decision.save_epoch)

@@ -32,6 +32,7 @@ struct LocalSlot {
 struct KeeperLocal {
 	DataState state;  ///< of $PGDATA/stolon.state, as last written
 	bool in_recovery = true;
+	bool lease_won = false;     ///< a beat on the strength of the present `master` revision was put
 	bool promoting = false;     ///< a promotion was asked for and recovery is not over
 	bool config_known = false;  ///< `target` and `electing` are what the written stolon.conf says
 	FollowTarget target;
@@ -68,6 +69,7 @@ struct KeeperDecision {
 	std::optional<Epoch> save_epoch;     ///< write it to disk before anything else of this decision
 	std::optional<FollowTarget> target;  ///< stolon.conf is to say this; unset: leave it as it is
 	bool electing = false;               ///< ... with the short retry interval
+	bool freeze = false;  ///< frozen for an election: whatever still receives WAL is to end
 	bool promote = false;
 	std::optional<Vote> vote;  ///< publish it
 	bool manage_slots = false;
@@ -82,7 +84,7 @@ struct KeeperDecision {
 ///  K-01 no view, or it is another cluster's: change nothing (LESSONS C-8).
 ///  K-02 these data are not this keeper's present incarnation: no master; the launcher will replace
 ///  them. K-03 an epoch below the one on disk: change nothing. K-04 named master, and the `master`
-///  key agrees: save the epoch, mandate, promote if in recovery, slots for the followers. K-05
+///  key agrees: save the epoch, mandate, then promote if in recovery, slots for the followers. K-05
 ///  named master, the `master` key does not agree (yet): wait; no mandate if it names another. K-06
 ///  an election is open and this standby is a voter: freeze, save the epoch, vote when quiet. K-07
 ///  an election is open otherwise: no mandate, nothing else changes. K-08 another is master and

@@ -7,7 +7,7 @@ void keep_error(MemoryContext context, CaughtError *out) noexcept {
 	LWLockReleaseAll();
 	ConditionVariableCancelSleep();
 	if (MyReplicationSlot != nullptr)
-		ReplicationSlotRelease();
+		release_physical_slot();
 	MemoryContextSwitchTo(context);
 	ErrorData *data = CopyErrorData();
 	FlushErrorState();

@@ -43,6 +43,7 @@ extern "C" {
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/guc_tables.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -81,6 +82,21 @@ inline XLogRecPtr flush_position(TimeLineID *timeline) {
 #endif
 }
 
+/// What ReplicationSlotRelease() does for a physical slot. That function also writes the process'
+/// flags into the ProcArray at its place there; a worker without a database has none and would
+/// clear the flags of another backend.
+inline void release_physical_slot() {
+	ReplicationSlot *slot = MyReplicationSlot;
+	SpinLockAcquire(&slot->mutex);
+	slot->active_pid = 0;
+#if PG_VERSION_NUM >= 170000
+	slot->inactive_since = GetCurrentTimestamp();
+#endif
+	SpinLockRelease(&slot->mutex);
+	ConditionVariableBroadcast(&slot->active_cv);
+	MyReplicationSlot = nullptr;
+}
+
 /// Creates a physical slot that keeps WAL from now on. Reports errors as PostgreSQL does.
 inline void create_physical_slot(const char *name) {
 #if PG_VERSION_NUM >= 170000
@@ -93,7 +109,26 @@ inline void create_physical_slot(const char *name) {
 	ReplicationSlotReserveWal();
 	ReplicationSlotMarkDirty();
 	ReplicationSlotSave();
-	ReplicationSlotRelease();
+	release_physical_slot();
+}
+
+/// The server's table of parameters, without the look at rights that GetConfigOptionByName() takes:
+/// a worker without a database has no catalogs to look them up in.
+inline bool parameter_exists(const char *name) {
+#if PG_VERSION_NUM >= 160000
+	int count = 0;
+	config_generic **parameters = get_guc_variables(&count);
+#else
+	config_generic **parameters = get_guc_variables();
+	const int count = GetNumConfigOptions();
+#endif
+	bool found = false;
+	for (int i = 0; i < count && !found; i++)
+		found = pg_strcasecmp(parameters[i]->name, name) == 0;
+#if PG_VERSION_NUM >= 160000
+	pfree(parameters);
+#endif
+	return found;
 }
 
 inline void reserve_guc_prefix(const char *prefix) {

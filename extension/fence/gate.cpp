@@ -18,7 +18,7 @@ ProcessUtility_hook_type previous_utility = nullptr;
 // xid. The acknowledgement has to pass the last gate all the same.
 bool decides_prepared = false;
 
-constexpr long poll_ms = 10;
+constexpr long poll_us = 5000;
 constexpr int default_wait_ms = 5000;
 
 // Whose acknowledgements matter: sessions, and background workers of others. Autovacuum and
@@ -106,9 +106,8 @@ void acknowledge_or_never() {
 			never_acknowledge();
 			return;
 		}
-		(void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_POSTMASTER_DEATH, poll_ms,
-		                PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
+		// Not WaitLatch: it may raise an error, which behind a commit record is a PANIC.
+		pg_usleep(poll_us);
 	}
 }
 

@@ -4,13 +4,22 @@
 
 namespace stolon::pg {
 
+namespace {
+
+// The part of a validity that the sender itself relies on.
+uint64 own_share_ns(int64 valid_ms) {
+	return static_cast<uint64>(valid_ms) * 1000000ULL / 100 * core::beat_own_percent;
+}
+
+}  // namespace
+
 void give_mandate(uint64 epoch, int64 master_revision, int64 valid_ms, const char *db) {
 	SharedState *state = shared_state();
 	SpinLockAcquire(&state->mutex);
 	Mandate &mandate = state->mandate;
 	// The keeper worker's copy of the store may be older than the refusal that the lease worker
 	// got.
-	if (master_revision <= state->refused_revision) {
+	if (master_revision == state->refused_revision) {
 		SpinLockRelease(&state->mutex);
 		return;
 	}
@@ -55,9 +64,37 @@ void withdraw_mandate(FenceReason reason, uint64 successor_epoch, const char *su
 	ConditionVariableBroadcast(&state->lease_changed);
 }
 
+bool has_won_lease(int64 master_revision) {
+	SharedState *state = shared_state();
+	SpinLockAcquire(&state->mutex);
+	const bool won = state->mandate.active && state->mandate.master_revision == master_revision &&
+	                 pg_atomic_read_u64(&state->deadline_ns) != 0;
+	SpinLockRelease(&state->mutex);
+	return won;
+}
+
+void beat_is_sent(uint64 sequence, uint64 sent_ns, int64 valid_ms) {
+	SharedState *state = shared_state();
+	const uint64 limit = sent_ns + own_share_ns(valid_ms);
+	SpinLockAcquire(&state->mutex);
+	if (state->mandate.sequence == sequence && pg_atomic_read_u64(&state->deadline_ns) > limit)
+		pg_atomic_write_u64(&state->deadline_ns, limit);
+	SpinLockRelease(&state->mutex);
+}
+
+void lease_was_taken(uint64 sequence, const char *problem) {
+	SharedState *state = shared_state();
+	SpinLockAcquire(&state->mutex);
+	if (state->mandate.sequence == sequence) {
+		pg_atomic_write_u64(&state->deadline_ns, 0);
+		strlcpy(state->store_problem, problem, sizeof state->store_problem);
+	}
+	SpinLockRelease(&state->mutex);
+}
+
 void beat_was_put(uint64 sequence, uint64 sent_ns, int64 valid_ms) {
 	SharedState *state = shared_state();
-	const uint64 own_ns = static_cast<uint64>(valid_ms) * 1000000ULL / 100 * core::beat_own_percent;
+	const uint64 own_ns = own_share_ns(valid_ms);
 	bool extended = false;
 	bool first = false;
 	SpinLockAcquire(&state->mutex);

@@ -24,11 +24,22 @@ void give_mandate(uint64 epoch, int64 master_revision, int64 valid_ms, const cha
 /// Keeper worker: not the master (any more). Takes the deadline away at once.
 void withdraw_mandate(FenceReason reason, uint64 successor_epoch, const char *successor);
 
+/// A beat on the strength of this revision of `master` was put, and nothing has taken the lease
+/// away since. Says nothing about whether it is valid at this instant.
+bool has_won_lease(int64 master_revision);
+
+/// Lease worker: a beat of mandate `sequence` is about to be sent. Observers will go by it as soon
+/// as they see it, whether or not its answer arrives here, so that a deadline which reaches beyond
+/// what it says is drawn in (failInterval was lowered).
+void beat_is_sent(uint64 sequence, uint64 sent_ns, int64 valid_ms);
 /// Lease worker: the beat of mandate `sequence`, sent at `sent_ns`, was put. Ignored when the
 /// mandate has changed since.
 void beat_was_put(uint64 sequence, uint64 sent_ns, int64 valid_ms);
 /// Lease worker: the store said that `master` is not what this mandate rests on. Ends the mandate.
 void mandate_was_refused(uint64 sequence, uint64 successor_epoch);
+/// Lease worker: another server beats under this one's name (a copy of its data directory). Takes
+/// the deadline away; the mandate stays, since the store still names this db.
+void lease_was_taken(uint64 sequence, const char *problem);
 /// Lease worker: a beat was not answered.
 void beat_failed(const char *problem);
 

@@ -1,5 +1,6 @@
 #include "extension/fence/shared.h"
 
+#include <cstdio>
 #include <ctime>
 
 namespace stolon::pg {
@@ -7,6 +8,7 @@ namespace stolon::pg {
 namespace {
 
 SharedState *state = nullptr;
+char instance[17] = "";
 shmem_startup_hook_type previous_startup = nullptr;
 #if PG_VERSION_NUM >= 150000
 shmem_request_hook_type previous_request = nullptr;
@@ -59,6 +61,17 @@ void request_shared_state() {
 #endif
 	previous_startup = shmem_startup_hook;
 	shmem_startup_hook = on_startup;
+}
+
+void make_postmaster_instance() {
+	uint64 value = 0;
+	if (!pg_strong_random(&value, sizeof value))
+		ereport(FATAL, (errmsg("stolon: could not generate random values")));
+	std::snprintf(instance, sizeof instance, "%016llx", static_cast<unsigned long long>(value));
+}
+
+const char *postmaster_instance() {
+	return instance;
 }
 
 SharedState *shared_state() {

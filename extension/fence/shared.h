@@ -58,6 +58,13 @@ SharedState *shared_state();
 
 uint64 boottime_ns();
 
+/// Random text of 16 hexadecimal digits, made when the postmaster loaded the library: it outlives a
+/// crash restart of the server's processes, and a copy of this server that is started elsewhere has
+/// another one.
+const char *postmaster_instance();
+/// Makes it. Called from _PG_init in the postmaster.
+void make_postmaster_instance();
+
 /// Called in the startup process when it reads a configuration with this token.
 void report_startup_token(uint64 token) noexcept;
 

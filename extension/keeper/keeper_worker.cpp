@@ -76,6 +76,7 @@ private:
 		// not at the next event.
 		for (int round = 0; round < 3; round++) {
 			observe_server(token_, &local_);
+			local_.lease_won = has_won_lease(master_revision_);
 			promotion_asked_ = promotion_asked_ && local_.in_recovery;
 			local_.promoting = promotion_asked_ || ends_recovery_by_itself(local_);
 			decision_ = plan();
@@ -178,6 +179,8 @@ private:
 			give_mandate(decision_.epoch.value, decision_.master_revision,
 			             core::to_ms(decision_.valid), local_.state.db.value.c_str());
 		changed |= apply_configuration();
+		finish_freeze();
+		forget_stray_promotion();
 		if (decision_.promote) {
 			ereport(LOG,
 			        (errmsg("stolon: promoting in epoch " UINT64_FORMAT, decision_.epoch.value)));
@@ -230,6 +233,17 @@ private:
 		return spec;
 	}
 
+	// The file survives a crash restart, and the postmaster would act on it at the next signal.
+	void forget_stray_promotion() const {
+		if (local_.in_recovery && !decision_.act_as_master && !promotion_asked_)
+			unlink(PROMOTE_SIGNAL_FILE);
+	}
+
+	void finish_freeze() {
+		if (decision_.freeze && local_.config_known && !local_.quiet && startup_has_read(token_))
+			stop_walreceiver();
+	}
+
 	// Nobody may rewind against a new timeline before a checkpoint on it is in pg_control (C-1).
 	void see_to_checkpoint(Instant now) {
 		if (local_.in_recovery || checkpointed_ == local_.position.timeline)
@@ -265,8 +279,7 @@ private:
 		const SharedCopy shared = copy_shared_state();
 		// Says that the lease was won, not that it is valid at this instant: a short silence of the
 		// store changes nothing here.
-		const bool won = pg_atomic_read_u64(&shared_state()->deadline_ns) != 0;
-		info.writable = !local_.in_recovery && shared.mandate.active && won;
+		info.writable = !local_.in_recovery && has_won_lease(shared.mandate.master_revision);
 		if (info.writable)
 			info.writable_epoch.value = shared.mandate.epoch;
 		info.position = local_.position;

@@ -1,5 +1,6 @@
 #include "extension/keeper/local_state.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -120,13 +121,35 @@ bool is_known_parameter(const std::string &name) {
 		return true;
 	const char *text = name.c_str();
 	bool known = false;
-	guarded([text, &known] {
-		char *value = GetConfigOptionByName(text, nullptr, true);
-		known = value != nullptr;
-		if (value)
-			pfree(value);
-	});
+	guarded([text, &known] { known = parameter_exists(text); });
 	return known;
+}
+
+void stop_walreceiver() {
+	pid_t pid = 0;
+	SpinLockAcquire(&WalRcv->mutex);
+	switch (WalRcv->walRcvState) {
+		case WALRCV_STARTING:
+			WalRcv->walRcvState = WALRCV_STOPPED;
+			break;
+		case WALRCV_STREAMING:
+		case WALRCV_WAITING:
+		case WALRCV_RESTARTING:
+			WalRcv->walRcvState = WALRCV_STOPPING;
+			[[fallthrough]];
+		case WALRCV_STOPPING:
+			pid = WalRcv->pid;
+			break;
+		default:
+			break;
+	}
+	SpinLockRelease(&WalRcv->mutex);
+	if (pid != 0)
+		kill(pid, SIGTERM);
+}
+
+bool startup_has_read(std::uint64_t token) {
+	return pg_atomic_read_u64(&shared_state()->startup_token) >= token;
 }
 
 bool is_streaming_from(const std::string &host, int port) {

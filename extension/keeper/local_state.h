@@ -25,6 +25,14 @@ bool ends_recovery_by_itself(const core::KeeperLocal &local);
 /// Does this server know a parameter of this name? Names with a dot are always acceptable to it.
 bool is_known_parameter(const std::string &name);
 
+/// Has the startup process taken over the configuration `token`?
+bool startup_has_read(std::uint64_t token);
+
+/// Ends the walreceiver. The startup process does that itself only once it has replayed all that
+/// was received, which a vote need not wait for. Only when startup_has_read() a configuration
+/// without an upstream: it starts no other one then.
+void stop_walreceiver();
+
 /// Is the walreceiver streaming from this address?
 bool is_streaming_from(const std::string &host, int port);
 

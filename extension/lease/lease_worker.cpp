@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/model/clusterdata.h"
 #include "core/model/info.h"
@@ -30,6 +31,16 @@ core::WalPosition current_position(bool *writable) {
 	return position;
 }
 
+// What stands in the store under this keeper's beat key, as far as is known here. Every beat is
+// guarded by it: a beat that is still under way somewhere cannot come in behind a newer one, and a
+// copy of this server cannot share the lease.
+struct OwnKey {
+	bool known = false;
+	std::int64_t revision = 0;  // 0: the key is absent
+	std::optional<core::Beat> beat;
+	Instant seen_at;
+};
+
 class LeaseWorker {
 public:
 	LeaseWorker()
@@ -41,78 +52,159 @@ public:
 		do {
 			log_notes();
 			follow_mandate();
-		} while (wait_and_process(*store_, next_send_));
+		} while (wait_and_process(*store_, next_step_));
 	}
 
 private:
-	// Looks at what the keeper worker wants, and sends a beat when one is due.
+	// Looks at what the keeper worker wants, and sends what is due.
 	void follow_mandate() {
+		const Instant now = store::now();
 		const Mandate mandate = copy_shared_state().mandate;
 		if (mandate.sequence != mandate_.sequence) {
-			if (in_flight_)
-				store_->cancel(*in_flight_);
-			in_flight_.reset();
+			cancel_request();
 			mandate_ = mandate;
-			next_send_ = store::now();
+			next_step_ = now;
 		}
-		if (!mandate_.active)
-			next_send_ = store::now() + idle_wait;
-		else if (!in_flight_ && store::now() >= next_send_)
+		if (in_flight_ || now < next_step_)
+			return;
+		if (!key_.known)
+			read_own_key();
+		else if (!mandate_.active)
+			next_step_ = now + idle_wait;
+		else if (const auto until = other_server_until(); until && now < *until)
+			yield_to_other(*until);
+		else
 			send_beat();
+	}
+
+	void cancel_request() {
+		if (in_flight_)
+			store_->cancel(*in_flight_);
+		in_flight_.reset();
 	}
 
 	Duration interval() const {
 		return core::milliseconds(mandate_.valid_ms) / core::beats_per_validity;
 	}
 
-	void send_beat() {
+	// Also without a mandate, so that the first beat of a new master need not look first.
+	void read_own_key() {
+		const Duration timeout = mandate_.active
+		                             ? interval()
+		                             : core::ClusterSpec().fail_interval / core::beats_per_validity;
+		next_step_ = store::now() + timeout;
+		in_flight_ = store_->range({keys_.beat(uid_), {}, 0}, timeout,
+		                           [this](core::Result<store::RangeResponse> answer) {
+			                           in_flight_.reset();
+			                           next_step_ = store::now();
+			                           if (answer)
+				                           take_own_key(answer->kvs);
+			                           else
+				                           beat_was_lost(answer.error().message);
+		                           });
+	}
+
+	void take_own_key(const std::vector<store::KeyValue> &kvs) {
+		key_ = OwnKey{true, 0, std::nullopt, store::now()};
+		if (kvs.empty())
+			return;
+		key_.revision = kvs[0].mod_revision;
+		// What cannot be read is nobody's beat and is overwritten.
+		if (auto beat = core::parse_beat(kvs[0].value))
+			key_.beat = std::move(*beat);
+	}
+
+	// Another postmaster has beaten on the strength of the very naming that we act on. Until its
+	// beat has stood unchanged for its validity it may be alive: an earlier start of this server
+	// that died without a release, or a copy of it elsewhere.
+	std::optional<Instant> other_server_until() const {
+		if (!key_.beat || key_.beat->released || key_.beat->instance == postmaster_instance() ||
+		    key_.beat->master_revision != mandate_.master_revision)
+			return std::nullopt;
+		return key_.seen_at + key_.beat->valid;
+	}
+
+	void yield_to_other(Instant until) {
+		const char *problem =
+		    "another server has beaten under this keeper's uid; this one waits until that beat has "
+		    "run out";
+		lease_was_taken(mandate_.sequence, problem);
+		note(false, problem);
+		next_step_ = until;
+	}
+
+	store::TxnRequest beat_request() const {
 		core::Beat beat;
 		beat.epoch.value = mandate_.epoch;
 		beat.db = core::DbUid{mandate_.db};
 		beat.master_revision = mandate_.master_revision;
+		beat.instance = postmaster_instance();
 		beat.valid = core::milliseconds(mandate_.valid_ms);
 		beat.position = current_position(&beat.writable);
 
+		using Field = store::Compare::Field;
 		store::TxnRequest request;
-		request.compares.push_back(
-		    {store::Compare::Field::ModRevision, keys_.master(), mandate_.master_revision});
-		request.then_ops.push_back(store::Op::put(keys_.beat(uid_), core::beat_to_text(beat)));
-		request.else_ops.push_back(store::Op::get(keys_.master()));
+		request.compares = {{Field::ModRevision, keys_.master(), mandate_.master_revision},
+		                    {Field::ModRevision, keys_.beat(uid_), key_.revision}};
+		request.then_ops = {store::Op::put(keys_.beat(uid_), core::beat_to_text(beat))};
+		request.else_ops = {store::Op::get(keys_.master()), store::Op::get(keys_.beat(uid_))};
+		return request;
+	}
 
+	void send_beat() {
 		// Noted before the request can leave this process: whatever happens to it, it was not seen
 		// earlier by anyone.
 		const Instant sent = store::now();
 		const std::uint64_t sequence = mandate_.sequence;
-		next_send_ = sent + interval();
-		in_flight_ = store_->txn(std::move(request), interval(),
+		beat_is_sent(sequence, nanoseconds(sent), mandate_.valid_ms);
+		next_step_ = sent + interval();
+		in_flight_ = store_->txn(beat_request(), interval(),
 		                         [this, sent, sequence](core::Result<store::TxnResponse> response) {
 			                         in_flight_.reset();
 			                         take_answer(sent, sequence, response);
 		                         });
 	}
 
+	static std::uint64_t nanoseconds(Instant instant) {
+		return static_cast<std::uint64_t>(instant.since_boot.count());
+	}
+
 	void take_answer(Instant sent, std::uint64_t sequence,
 	                 const core::Result<store::TxnResponse> &response) {
 		if (!response) {
-			// Said or done, an unanswered beat counts for nothing here. The next one goes to
-			// another endpoint at once.
-			beat_failed(response.error().message.c_str());
-			note(false, response.error().message.c_str());
-			next_send_ = store::now() + retry_pause;
-			return;
-		}
-		if (response->succeeded) {
-			beat_was_put(sequence, static_cast<std::uint64_t>(sent.since_boot.count()),
-			             mandate_.valid_ms);
+			beat_was_lost(response.error().message);
+		} else if (response->succeeded) {
+			key_ = OwnKey{true, response->revision, std::nullopt, store::now()};
+			beat_was_put(sequence, nanoseconds(sent), mandate_.valid_ms);
 			note(true, "");
+		} else if (response->results.size() == 2) {
+			take_refusal(sequence, response->results[0], response->results[1]);
+		}
+	}
+
+	// Done or not, an unanswered beat counts for nothing here. The next one goes to another
+	// endpoint at once.
+	void beat_was_lost(const std::string &problem) {
+		beat_failed(problem.c_str());
+		note(false, problem.c_str());
+		next_step_ = store::now() + retry_pause;
+	}
+
+	void take_refusal(std::uint64_t sequence, const std::vector<store::KeyValue> &master,
+	                  const std::vector<store::KeyValue> &own) {
+		const std::int64_t revision = master.empty() ? 0 : master[0].mod_revision;
+		if (revision != mandate_.master_revision) {
+			core::MasterKey named;
+			if (!master.empty()) {
+				if (auto parsed = core::parse_master_key(master[0].value))
+					named = *parsed;
+			}
+			mandate_was_refused(sequence, named.epoch.value);
 			return;
 		}
-		core::MasterKey now_master;
-		if (!response->results.empty() && !response->results[0].empty()) {
-			if (auto parsed = core::parse_master_key(response->results[0][0].value))
-				now_master = *parsed;
-		}
-		mandate_was_refused(sequence, now_master.epoch.value);
+		// Our own beat whose answer was lost, a key that somebody deleted, or another server's.
+		take_own_key(own);
+		next_step_ = store::now();
 	}
 
 	// Called from the store's callbacks, which may not ereport: the loop writes the line.
@@ -121,15 +213,15 @@ private:
 		problem_ = problem;
 	}
 
-	// One line when the store goes silent and one when it is back, not one per beat.
+	// One line when the beats fail and one when they are put again, not one per beat.
 	void log_notes() {
 		if (answers_ == logged_answers_)
 			return;
 		logged_answers_ = answers_;
 		if (answers_)
-			ereport(LOG, (errmsg("stolon: the store answers the beats again")));
+			ereport(LOG, (errmsg("stolon: beats are put again")));
 		else
-			ereport(LOG, (errmsg("stolon: a beat was not answered: %s", problem_.c_str()),
+			ereport(LOG, (errmsg("stolon: a beat was not put: %s", problem_.c_str()),
 			              errdetail("The lease lasts for another %.1f s.",
 			                        static_cast<double>(lease_remaining_ns()) / 1e9)));
 	}
@@ -138,8 +230,9 @@ private:
 	core::Keys keys_;
 	core::KeeperUid uid_;
 	Mandate mandate_ = {};
+	OwnKey key_;
 	std::optional<store::RequestId> in_flight_;
-	Instant next_send_;
+	Instant next_step_;
 	bool answers_ = true;
 	bool logged_answers_ = true;
 	std::string problem_;

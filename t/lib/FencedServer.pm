@@ -10,7 +10,7 @@ use HTTP::Tiny ();
 use IO::Socket::INET ();
 use IPC::Run ();
 use JSON::PP ();
-use MIME::Base64 qw(encode_base64);
+use MIME::Base64 qw(decode_base64 encode_base64);
 use Test::More;
 use Time::HiRes qw(sleep);
 
@@ -118,20 +118,45 @@ sub stop {
 	return;
 }
 
+sub ask_store {
+	my ($self, $call, $request) = @_;
+	my $answer = HTTP::Tiny->new(timeout => 5)->post("http://127.0.0.1:$self->{store_port}/v3/kv/$call",
+		{ content => JSON::PP::encode_json($request) });
+	die "etcd answered $answer->{status}: $answer->{content}\n" unless $answer->{success};
+	return JSON::PP::decode_json($answer->{content});
+}
+
+sub key { return encode_base64("stolon/cluster/fenced/$_[0]", '') }
+
 # Puts all of them in one transaction, as a sentinel would.
 sub put {
 	my ($self, %values) = @_;
-	my @puts = map { { requestPut => {
-		key => encode_base64("stolon/cluster/fenced/$_", ''), value => encode_base64($values{$_}, '') } } } sort keys %values;
-	my $answer = HTTP::Tiny->new(timeout => 5)->post("http://127.0.0.1:$self->{store_port}/v3/kv/txn",
-		{ content => JSON::PP::encode_json({ success => \@puts }) });
-	die "etcd answered $answer->{status}: $answer->{content}\n" unless $answer->{success};
+	my @puts = map { { requestPut => { key => key($_), value => encode_base64($values{$_}, '') } } } sort keys %values;
+	$self->ask_store('txn', { success => \@puts });
 	return;
 }
 
-# Writes a view in which db aaaaaaaa (this server's) or bbbbbbbb (nobody's) is master of an epoch.
+sub erase { $_[0]->ask_store('deleterange', { key => key($_[1]) }); return }
+
+sub get {
+	my ($self, $name) = @_;
+	my $found = $self->ask_store('range', { key => key($name) })->{kvs};
+	return $found ? decode_base64($found->[0]{value}) : undef;
+}
+
+sub revision_of {
+	my ($self, $name) = @_;
+	my $found = $self->ask_store('range', { key => key($name) })->{kvs};
+	return $found ? $found->[0]{mod_revision} : 0;
+}
+
+# Writes a view in which db aaaaaaaa (this server's) or bbbbbbbb (nobody's) is master of an epoch; undef: of the present
+# one, the naming itself does not change.
 sub name_master {
 	my ($self, $master, $epoch) = @_;
+	my $same_naming = !defined $epoch;
+	$epoch //= $self->{epoch};
+	$self->{epoch} = $epoch;
 	my $other = $master eq 'aaaaaaaa' ? 'bbbbbbbb' : 'aaaaaaaa';
 	my $view = {
 		formatVersion => 1, clusterUID => $cluster_uid, spec => { initMode => 'new', %{ $self->{spec} } },
@@ -145,7 +170,7 @@ sub name_master {
 	};
 	$view->{dbs}{$other}{follow} = $master;
 	$self->put(clusterdata => JSON::PP::encode_json($view),
-		master => JSON::PP::encode_json({ epoch => $epoch, db => $master }));
+		$same_naming ? () : (master => JSON::PP::encode_json({ epoch => $epoch, db => $master })));
 	return;
 }
 
@@ -188,6 +213,19 @@ sub finish {
 
 sub status { return $_[0]->sql("select $_[1] from stolon.status()") }
 
+# Seconds for which the lease still lasts.
+sub remaining { return $_[0]->sql('select extract(epoch from stolon.lease_remaining())') }
+
+# A copy of the running server on a port of its own, as a restored backup would be; not started.
+sub copy {
+	my ($self) = @_;
+	my $copy = bless { %$self, data => "$self->{base}/copy", port => free_port(), store => undef, removed => 0 }, ref $self;
+	unshift @servers, $copy;
+	$self->run("$self->{bin}/pg_basebackup", '-d', $self->dsn, '-D', $copy->{data}, '-c', 'fast', '--no-sync');
+	append("$copy->{data}/stolon.conf", "port = $copy->{port}\n");
+	return $copy;
+}
+
 sub wait_for_lease {
 	my ($self) = @_;
 	StolonLab::poll_until('the server holds the lease', sub { $self->status('lease_valid') eq 't' });
@@ -212,7 +250,8 @@ sub remove {
 	my ($self) = @_;
 	return if $self->{removed}++ || $self->{owner} != $$;
 	eval { $self->stop } if -e "$self->{data}/postmaster.pid";
-	if ($self->{store}) {
+	return unless $self->{store};
+	{
 		kill 'KILL', $self->{store};
 		waitpid $self->{store}, 0;
 	}

@@ -52,6 +52,7 @@ KeeperInputs named_master() {
 	inputs.data->dbs[other_db].follow = own_db;
 	inputs.master = MasterKey{Epoch{4}, own_db};
 	inputs.master_revision = 200;
+	inputs.local.lease_won = true;
 	return inputs;
 }
 
@@ -125,6 +126,14 @@ TEST(KeeperPlan, TheWinnerSavesTheEpochThenActsAndPromotes) {
 	EXPECT_EQ(decision.valid, seconds(5));
 	EXPECT_TRUE(decision.promote);
 	EXPECT_EQ(decision.create_slots, std::vector<std::string>{"stolon_bbbbbbbb"});
+}
+
+TEST(KeeperPlan, APromotionWaitsForTheFirstBeat) {
+	KeeperInputs inputs = named_master();
+	inputs.local.lease_won = false;
+	const auto decision = plan_keeper(inputs);
+	EXPECT_TRUE(decision.act_as_master);
+	EXPECT_FALSE(decision.promote);
 }
 
 TEST(KeeperPlan, APromotionUnderWayIsNotAskedForAgain) {
