@@ -81,8 +81,7 @@ core::Result<std::string> render_ini(const PoolOptions &options, const BouncerFi
 	    << "\n"
 	    // After a failed connection the next try follows at once: clients wait for it.
 	    << "server_login_retry = 0\n"
-	    // A dead host holds the whole pool for this long (LESSONS P-3).
-	    << "server_connect_timeout = 1\n"
+	    << "server_connect_timeout = " << options.server_connect_timeout_s << "\n"
 	    << "server_fast_close = 1\n"
 	    << "tcp_keepalive = 1\n"
 	    << "tcp_keepidle = 2\n"

@@ -17,6 +17,9 @@ struct PoolOptions {
 	int default_pool_size = 20;
 	int max_client_conn = 1000;
 	int query_wait_timeout_s = 120;  ///< how long a client may queue; 0: for ever
+	/// How long a connection to a server may take. Longer than any failover for the master: a host
+	/// that is lost lets clients wait, and a change of master drops the attempt.
+	int server_connect_timeout_s = 15;
 };
 
 /// Where the files of one pgbouncer lie.

@@ -17,6 +17,8 @@ using core::seconds;
 /// How long the presence outlives a proxy that crashed.
 constexpr auto presence_ttl = seconds(10);
 constexpr auto request_timeout = seconds(1);
+/// Attempts at a dead standby hold up those at the next one (LESSONS P-3).
+constexpr int standby_connect_timeout_s = 1;
 /// For SIGTERM: the store gets this long to take the presence back.
 constexpr auto stop_patience = seconds(3);
 /// proxyTimeout must not pass because the next look at the store was planned too late.
@@ -46,6 +48,7 @@ Proxy::Proxy(program::Loop &loop, store::Store &store, ProxyOptions options)
       keys_(options_.store_prefix, options_.cluster_name),
       mirror_(store, mirror_options(keys_)),
       presence_(store, presence_ttl, request_timeout),
+      probe_(loop),
       started_at_(store::now()) {
 	for (int i = 0; i < options_.processes; ++i) {
 		main_.push_back(std::make_unique<Bouncer>(
@@ -53,6 +56,8 @@ Proxy::Proxy(program::Loop &loop, store::Store &store, ProxyOptions options)
 		                          options_.listen, options_.pool}));
 	}
 	if (options_.ro_port != 0) {
+		PoolOptions pool = options_.pool;
+		pool.server_connect_timeout_s = standby_connect_timeout_s;
 		read_only_.push_back(std::make_unique<Bouncer>(
 		    loop_, BouncerOptions{"ro-0",
 		                          options_.run_dir,
@@ -186,6 +191,7 @@ core::ProxyInputs Proxy::inputs(Instant now) const {
 	inputs.data = data_;
 	inputs.infos = infos_;
 	inputs.master_released = master_released_;
+	inputs.master_refuses = probe_.is_refused();
 	inputs.view_confirmed_at = mirror_.ready() ? mirror_.fresh_at() : started_at_;
 	if (data_) {
 		inputs.proxy_timeout = data_->spec.proxy_timeout;
@@ -280,10 +286,14 @@ Instant Proxy::step(Instant now) {
 		return step_stopping(now);
 	}
 	observe();
+	Instant wake = probe_.step(now);
 	const core::ProxyDecision decision = core::plan_proxy(inputs(now));
 	act(decision);
 	set_read_only(decision);
-	Instant wake = std::min(mirror_.wake_at(), presence_.wake_at());
+	// Of interest is the server to which clients were sent, as long as it is the master.
+	const bool is_master = decision.master && decision.master == state_.master;
+	probe_.watch(is_master ? state_.master : std::nullopt);
+	wake = std::min({wake, mirror_.wake_at(), presence_.wake_at()});
 	if (decision.wake_at) {
 		wake = std::min(wake, *decision.wake_at);
 	}

@@ -9,6 +9,7 @@
 #include "core/model/keys.h"
 #include "core/plan/proxy_plan.h"
 #include "proxy-hook/bouncer.h"
+#include "proxy-hook/probe.h"
 #include "store/mirror.h"
 #include "store/presence.h"
 
@@ -56,6 +57,7 @@ private:
 	core::Keys keys_;
 	store::Mirror mirror_;
 	store::Presence presence_;
+	Probe probe_;
 	std::vector<std::unique_ptr<Bouncer>> main_;
 	std::vector<std::unique_ptr<Bouncer>> read_only_;
 

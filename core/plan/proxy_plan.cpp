@@ -100,6 +100,9 @@ ProxyDecision decide_by_master(const ProxyInputs &inputs) {
 	if (inputs.master_released) {
 		return queue(inputs, {"P-04", "the master has ended"});
 	}
+	if (inputs.master_refuses) {
+		return queue(inputs, {"P-09", "connections to the master are refused"});
+	}
 	switch (word_of_master(inputs)) {
 		case Word::Writable:
 			return serve(inputs, *master);

@@ -32,6 +32,8 @@ struct ProxyInputs {
 	/// The named master's launcher has released its beat: its processes are gone, and an election
 	/// or a start in place follows.
 	bool master_released = false;
+	/// Connections to the named master are being refused: nothing listens there, or it is starting.
+	bool master_refuses = false;
 	/// When the last answered linearizable read was sent; before the first one, when the proxy was
 	/// started.
 	Instant view_confirmed_at;
@@ -70,6 +72,7 @@ struct ProxyDecision {
 ///  P-07 the master says nothing, and clients are being sent to it: Keep. Its keeper's presence may
 ///       be lost for a moment; missing information changes nothing (LESSONS C-8).
 ///  P-08 the master says nothing, and was not served yet: Queue.
+///  P-09 connections to the master are refused, whatever it said last: Queue.
 ProxyDecision plan_proxy(const ProxyInputs &inputs);
 
 }  // namespace stolon::core

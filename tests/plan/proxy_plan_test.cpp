@@ -122,6 +122,12 @@ const std::vector<Case> cases{
      "P-04",
      address1,
      {}},
+    {"AMasterThatRefusesConnectionsLetsClientsQueueWhateverItSaidLast",
+     [](ProxyInputs &in) { in.master_refuses = true; },
+     Goal::Queue,
+     "P-09",
+     address1,
+     {}},
     {"TheWinnerIsNotServedBeforeItSaysThatItIsWritable",  // LESSONS F-3
      name_k2,
      Goal::Queue,

@@ -19,6 +19,8 @@
 #include <fstream>
 #include <functional>
 
+#include "proxy-hook/probe.h"
+
 namespace stolon::proxy {
 namespace {
 
@@ -422,8 +424,8 @@ TEST_F(BouncerTest, APgbouncerThatWasTakenOverIsReplacedWhenItDies) {
 
 TEST_F(BouncerTest, ClosingCutsStatementsAndLetsOthersQueueUntilItIsReopened) {
 	ASSERT_TRUE(serve(a, 1));
-	auto stuck = psql("select pg_sleep(1000)");
-	ASSERT_TRUE(wait_for([&] { return is_running_on(a, "select pg_sleep(1000)"); }));
+	auto stuck = psql("select pg_sleep(2000)");
+	ASSERT_TRUE(wait_for([&] { return is_running_on(a, "select pg_sleep(2000)"); }));
 	ASSERT_TRUE(reach({BouncerMode::Close, {}, 0}));
 	ASSERT_TRUE(drive([&] { return stuck->ended(); }));
 	EXPECT_NE(stuck->exit_code(), 0);
@@ -433,6 +435,36 @@ TEST_F(BouncerTest, ClosingCutsStatementsAndLetsOthersQueueUntilItIsReopened) {
 	ASSERT_TRUE(serve(a, 1));
 	ASSERT_TRUE(drive([&] { return client->ended(); }));
 	EXPECT_EQ(client->output(), "a\n");
+}
+
+// What pgbouncer would answer with an error to the next client.
+TEST_F(BouncerTest, TheProbeSeesAServerThatCrashesAndOneThatComesBack) {
+	Probe probe(loop);
+	const auto drive_probe = [&](bool refused) {
+		return drive([&] {
+			probe.step(store::now());
+			return probe.is_refused() == refused && (refused || probe.is_holding());
+		});
+	};
+	probe.watch(b.backend());
+	ASSERT_TRUE(drive_probe(false));
+	// A crash of one backend makes the postmaster end all of them and recover.
+	const pid_t old_postmaster = b.postmaster();
+	ASSERT_EQ(run("pkill -9 -f -P " + std::to_string(old_postmaster) + " checkpointer"), 0);
+	ASSERT_TRUE(drive_probe(true));
+	ASSERT_TRUE(drive_probe(false));
+	ASSERT_EQ(b.postmaster(), old_postmaster);
+	b.stop();
+	ASSERT_TRUE(drive_probe(true));
+	drive(
+	    [&] {
+		    probe.step(store::now());
+		    return !probe.is_refused();
+	    },
+	    milliseconds(300));
+	EXPECT_TRUE(probe.is_refused());
+	b.start("b");
+	EXPECT_TRUE(drive_probe(false));
 }
 
 // LESSONS P-7: RELOAD says "ok" all the same.

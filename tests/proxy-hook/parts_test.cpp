@@ -4,6 +4,7 @@
 #include "proxy-hook/admin.h"
 #include "proxy-hook/bouncer.h"
 #include "proxy-hook/ini.h"
+#include "proxy-hook/probe.h"
 
 namespace stolon::proxy {
 namespace {
@@ -58,6 +59,17 @@ TEST(AdminProtocol, WhatIsNotTheProtocolIsRefused) {
 	EXPECT_FALSE(AdminParser().feed(message('R', bytes({0, 0, 0, 5}))));  // asks for a password
 	EXPECT_FALSE(AdminParser().feed(message('T', bytes({0, 1}) + "a")));
 	EXPECT_FALSE(AdminParser().feed(message('D', bytes({0, 1, 0, 0, 0, 9}) + "short")));
+}
+
+TEST(Probe, OnlyCannotConnectNowIsARefusal) {
+	const std::string starting = message('E', std::string("SFATAL\0C57P03\0Mstarting\0\0", 25));
+	EXPECT_EQ(is_refusal(starting), true);
+	for (std::size_t size = 0; size < starting.size(); ++size) {
+		EXPECT_EQ(is_refusal(starting.substr(0, size)), std::nullopt);
+	}
+	EXPECT_EQ(is_refusal(message('E', std::string("SFATAL\0C28000\0Mno entry\0\0", 25))), false);
+	EXPECT_EQ(is_refusal(message('R', bytes({0, 0, 0, 10}))), false);
+	EXPECT_EQ(is_refusal("E\x7f\xff\xff\xff"), false);
 }
 
 TEST(Ini, AllHostsOfAPortShareOneLine) {
