@@ -170,9 +170,45 @@ HistoryEvent event_of(const SentinelInputs &inputs, std::string kind, const Keep
 	return event;
 }
 
+/// True when what this voter has was not written on the winner's line, as far as timelines tell.
+bool is_stranger_to(const Lineage &winner, const KeeperInfo &voter) {
+	const Timeline timeline = voter.vote->position.timeline;
+	const bool known =
+	    timeline == winner.position.timeline ||
+	    std::any_of(winner.history.begin(), winner.history.end(),
+	                [&](const HistoryEntry &entry) { return entry.timeline == timeline; });
+	return !known || !histories_agree(voter.history, winner.history);
+}
+
+/// The keepers whose data must not follow the winner. Its promotion begins a timeline whose number
+/// is one more than the highest that it knows of. When the old master's line may have gone on to a
+/// timeline that the winner has not reached, that number may exist already, with other content, and
+/// PostgreSQL would stream the one behind the other. Whoever may have followed there starts anew.
+std::vector<KeeperUid> keepers_to_renew(const SentinelInputs &inputs, const Count &count,
+                                        const Ballot &best) {
+	const Election &election = *inputs.data.election;
+	const Lineage winner{best.info->vote->position, best.info->history};
+	const bool number_may_exist =
+	    !old_master_has_beaten(inputs) || election.last_known.timeline != winner.position.timeline;
+	std::vector<KeeperUid> renewed{keeper_of_old_master(inputs)};
+	for (const auto &[uid, db] : inputs.data.dbs) {
+		const Keeper *keeper = inputs.data.find_keeper(db.keeper);
+		if (uid == best.db->uid || uid == election.old_master || !keeper || keeper->db != uid) {
+			continue;
+		}
+		const auto ballot =
+		    std::find_if(count.ballots.begin(), count.ballots.end(),
+		                 [&, &uid = uid](const Ballot &one) { return one.db->uid == uid; });
+		const bool voted = ballot != count.ballots.end() && ballot->voted;
+		if (voted ? is_stranger_to(winner, *ballot->info) : number_may_exist) {
+			renewed.push_back(db.keeper);
+		}
+	}
+	return renewed;
+}
+
 SentinelDecision name_winner(const SentinelInputs &inputs, const Count &count, const Ballot &best) {
 	const Election &election = *inputs.data.election;
-	const KeeperUid old_keeper = keeper_of_old_master(inputs);
 	const WalPosition chosen = best.info->vote->position;
 	Draft draft(inputs);
 	draft.data.election.reset();
@@ -184,7 +220,9 @@ SentinelDecision name_winner(const SentinelInputs &inputs, const Count &count, c
 	draft.touch(winner);
 	// The old master's data may hold WAL that nobody else has. Its keeper gets a new incarnation,
 	// so that the launcher moves that directory aside instead of following with it.
-	draft.replace_db(old_keeper, DbInit::Resync, best.db->uid);
+	for (const auto &keeper : keepers_to_renew(inputs, count, best)) {
+		draft.replace_db(keeper, DbInit::Resync, best.db->uid);
+	}
 	draft.follow_master();
 
 	SentinelDecision decision = std::move(draft).finish(

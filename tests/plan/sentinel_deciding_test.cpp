@@ -255,6 +255,60 @@ TEST(SentinelDecision, WithoutALastKnownPositionEverybodyHasToVote) {
 	EXPECT_EQ(world.plan().data.master, world.db("k3"));
 }
 
+TEST(SentinelDecision, WhoMayHaveTheWinnersNextTimelineNumberAlreadyStartsAnew) {  // C-2
+	// k2 is named and may have promoted to timeline 2, k3 may have followed it there; then k2 is
+	// gone, and k4, which knows nothing of it, wins and makes a timeline 2 of its own.
+	for (const bool present : {false, true}) {
+		World world = World::running();
+		world.add_standby("k4");
+		world.open_election();
+		world.vote("k2", at(1, 0x5000100));
+		world.vote("k3", at(1, 0x5000000));
+		world.vote("k4", at(1, 0x5000100));
+		world.apply(world.plan());
+		ASSERT_EQ(world.in.data.master, world.db("k2"));
+		world.vanish("k1");
+		world.vanish("k2");
+		world.pass(seconds(10));
+		world.info("k4").streaming = world.info("k3").streaming = true;
+		world.apply(world.plan());
+		ASSERT_TRUE(world.in.data.election.has_value());
+		world.vote("k4", at(1, 0x5000100));
+		if (present) {
+			world.vote("k3", at(1, 0x5000000));
+		} else {
+			world.vanish("k3");
+			world.pass(seconds(1));
+		}
+		const SentinelDecision decision = world.plan();
+		ASSERT_EQ(decision.data.master, world.db("k4"));
+		EXPECT_EQ(decision.data.db_of(KeeperUid{"k3"})->uid == world.db("k3"), present);
+	}
+}
+
+TEST(SentinelDecision, AnAbsentStandbyKeepsItsDataAfterAnOrdinaryElection) {
+	World world = World::running();
+	world.open_election();
+	world.vote("k2", at(1, 0x5000100));
+	world.vanish("k3");
+	world.pass(seconds(1));
+	const SentinelDecision decision = world.plan();
+	ASSERT_EQ(decision.data.master, world.db("k2"));
+	EXPECT_EQ(decision.data.db_of(KeeperUid{"k3"})->uid, world.db("k3"));
+}
+
+TEST(SentinelDecision, AVoterThatHasDivergedStartsAnewAtOnce) {
+	World world = World::running();
+	world.open_election();
+	world.vote("k2", at(1, 0x5000000));
+	world.vote("k3", at(9, 0x9000000));
+	world.info("k3").history = {{Timeline{1}, Lsn{0x4FFFFFF}}};
+	const SentinelDecision decision = world.plan();
+	ASSERT_EQ(decision.data.master, world.db("k2"));
+	EXPECT_EQ(decision.data.find_db(world.db("k3")), nullptr);
+	EXPECT_EQ(decision.data.db_of(KeeperUid{"k3"})->init, DbInit::Resync);
+}
+
 TEST(SentinelDecision, WithoutAFreshUidTheOldMastersKeeperGetsItsDbLater) {
 	World world = World::running();
 	world.open_election();

@@ -82,6 +82,8 @@ public:
 		in.nodes[node.uid] = node;
 	}
 
+	void add_standby(const std::string &keeper) { add_member(keeper); }
+
 	/// Neither its launcher nor its keeper is there any more.
 	void vanish(const std::string &keeper) {
 		in.nodes.erase(KeeperUid{keeper});
