@@ -29,8 +29,11 @@ bool is_gated_process() {
 	       (MyBackendType == B_BG_WORKER && !IsParallelWorker());
 }
 
+// A server whose postmaster has died is being taken away: its walsenders are gone or going, so that
+// what it commits now reaches no standby. The check is one flag that the kernel sets by a signal.
 bool may_acknowledge() {
-	return !is_member() || shared_state() == nullptr || lease_valid() || !is_gated_process();
+	return !is_member() || shared_state() == nullptr ||
+	       (lease_valid() && likely(PostmasterIsAlive())) || !is_gated_process();
 }
 
 int wait_bound_ms() {
@@ -79,6 +82,9 @@ bool wait_for_lease() {
 void pass_or_refuse(bool reads_only) {
 	if (likely(may_acknowledge()) || RecoveryInProgress())
 		return;
+	if (!PostmasterIsAlive())
+		ereport(FATAL, (errcode(ERRCODE_CRASH_SHUTDOWN),
+		                errmsg("terminating connection because the postmaster has died")));
 	if (reads_only && setting_allow_stale_reads)
 		return;
 	if (!wait_for_lease())
@@ -101,7 +107,7 @@ void acknowledge_or_never() {
 	if (likely(may_acknowledge()))
 		return;
 	const uint64 until = boottime_ns() + static_cast<uint64>(wait_bound_ms()) * 1000000ULL;
-	while (!lease_valid()) {
+	while (!may_acknowledge()) {
 		if (role_is_lost() || ProcDiePending || boottime_ns() >= until || !PostmasterIsAlive()) {
 			never_acknowledge();
 			return;
