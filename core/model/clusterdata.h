@@ -90,8 +90,9 @@ struct ClusterData {
 	Epoch epoch;                   ///< of the last election (also an open one)
 	ClusterPhase phase = ClusterPhase::Initializing;
 	DbUid master;  ///< named; empty while an election is open
-	/// The position with which `master` was named: what the next election knows about it when it
-	/// dies before its first beat. Invalid: the first master, which was named without data.
+	/// The position with which `master` (while an election is open: the old master) was named: what
+	/// an election knows about it when it dies before its first beat, or before a beat has told of
+	/// its promotion. Invalid: the first master, which was named without data.
 	WalPosition named_at;
 	std::optional<Election> election;
 	std::optional<ResumePermit> resume;

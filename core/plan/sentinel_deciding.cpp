@@ -30,14 +30,17 @@ const KeeperUid &keeper_of_old_master(const SentinelInputs &inputs) {
 	return inputs.data.find_db(inputs.data.election->old_master)->keeper;
 }
 
-/// True when the old master beat at least once, so that the last known position is its own. One
-/// that never did has acknowledged nothing: the last known position is then the vote that it was
-/// named with, and its promotion may have ended the timeline a little before that (the vote counts
-/// bytes received, a promotion ends behind the last whole record). A standby that followed it there
+/// True when the old master may have been promoted without any beat telling of it, so that its line
+/// has gone on to a timeline that is not known here. Its last known position is then at the end of
+/// the timeline that it was promoted from, or a little behind that end: a vote counts bytes
+/// received, a promotion ends the timeline behind the last whole record. A standby that followed it
 /// is not refused for these bytes.
-bool old_master_has_beaten(const SentinelInputs &inputs) {
+bool promotion_may_be_unseen(const SentinelInputs &inputs) {
+	const Timeline named_on = inputs.data.named_at.timeline;
 	const BeatObservation *seen = beat_of(inputs, keeper_of_old_master(inputs));
-	return seen && seen->beat.db == inputs.data.election->old_master;
+	const bool writable =
+	    seen && seen->beat.db == inputs.data.election->old_master && seen->beat.writable;
+	return named_on.valid() && !writable && inputs.data.election->last_known.timeline == named_on;
 }
 
 void judge_position(const SentinelInputs &inputs, const Ancestry &ancestry, Ballot &ballot) {
@@ -50,7 +53,7 @@ void judge_position(const SentinelInputs &inputs, const Ancestry &ancestry, Ball
 		return;
 	}
 	const Lineage lineage{position, ballot.info->history};
-	const std::uint64_t tolerance = old_master_has_beaten(inputs) ? 0 : max_lag;
+	const std::uint64_t tolerance = promotion_may_be_unseen(inputs) ? max_lag : 0;
 	switch (place(lineage, known, ancestry, tolerance)) {
 		case Standing::Contains:
 			ballot.acceptable = true;
@@ -189,7 +192,7 @@ std::vector<KeeperUid> keepers_to_renew(const SentinelInputs &inputs, const Coun
 	const Election &election = *inputs.data.election;
 	const Lineage winner{best.info->vote->position, best.info->history};
 	const bool number_may_exist =
-	    !old_master_has_beaten(inputs) || election.last_known.timeline != winner.position.timeline;
+	    promotion_may_be_unseen(inputs) || election.last_known.timeline != winner.position.timeline;
 	std::vector<KeeperUid> renewed{keeper_of_old_master(inputs)};
 	for (const auto &[uid, db] : inputs.data.dbs) {
 		const Keeper *keeper = inputs.data.find_keeper(db.keeper);

@@ -53,7 +53,7 @@ enum class Standing {
 	Unplaced,   ///< nobody present knows the line well enough to tell
 };
 /// `fork_tolerance`: a candidate that left the line at most so many bytes before `known` counts as
-/// Contains (see name_winner); 0 otherwise.
+/// Contains (see promotion_may_be_unseen); 0 otherwise.
 Standing place(const Lineage &candidate, WalPosition known, const Ancestry &ancestry,
                std::uint64_t fork_tolerance);
 

@@ -58,7 +58,6 @@ SentinelDecision open_election(const SentinelInputs &inputs, const Db &master,
 	Draft draft(inputs);
 	draft.data.epoch = inputs.data.epoch.next();
 	draft.data.master = {};
-	draft.data.named_at = {};
 	draft.data.resume.reset();
 	Election election;
 	election.epoch = draft.data.epoch;

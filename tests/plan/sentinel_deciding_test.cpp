@@ -286,6 +286,29 @@ TEST(SentinelDecision, WhoMayHaveTheWinnersNextTimelineNumberAlreadyStartsAnew) 
 	}
 }
 
+TEST(SentinelDecision, ABeatBeforeThePromotionDoesNotTellOfIt) {  // C-2
+	World world = World::running();
+	world.elect_and_name("k2");
+	world.vanish("k1");
+	world.beat("k2", at(1, 0x5000000));  // the winner's first beat, still in recovery
+	world.add_standby("k4");
+	world.pass(seconds(5));
+	world.info("k3").streaming = true;
+	world.apply(world.plan());
+	ASSERT_TRUE(world.in.data.election.has_value());
+	world.vote("k4", at(1, 0x5000000));
+	world.vanish("k3");
+	world.vanish("k2");
+	world.pass(seconds(1));
+	for (const bool told : {false, true}) {
+		World one = world;
+		one.in.beats.at(KeeperUid{"k2"}).beat.writable = told;
+		const SentinelDecision decision = one.plan();
+		ASSERT_EQ(decision.data.master, world.db("k4"));
+		EXPECT_EQ(decision.data.db_of(KeeperUid{"k3"})->uid == world.db("k3"), told);
+	}
+}
+
 TEST(SentinelDecision, AnAbsentStandbyKeepsItsDataAfterAnOrdinaryElection) {
 	World world = World::running();
 	world.open_election();
