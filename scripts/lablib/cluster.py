@@ -6,6 +6,7 @@ Everything that must be known later stands in DIR/lab.json; what runs is looked 
 import contextlib
 import fcntl
 import filecmp
+import getpass
 import glob
 import json
 import os
@@ -26,7 +27,6 @@ CLUSTER = "lab"
 PREFIX = "stolon/cluster"
 MASTER_KEY = f"{PREFIX}/{CLUSTER}/master"
 APP = "app"
-SUPERUSER = "postgres"
 REPLICATION_USER = "stolon_repl"
 POLL_SECONDS = 0.03
 # The kernel's limit for the path of a Unix socket is 107; the longest one here is
@@ -168,6 +168,8 @@ class Lab:
             "id": secrets.token_hex(3),
             "net": net,
             "user": user.pw_name if user else "",
+            # On the servers' socket PostgreSQL trusts who the operating system says it is.
+            "superuser": user.pw_name if user else getpass.getuser(),
             "pg_bin": find_pg_bin(),
             "spec": spec,
             "hosts": {},
@@ -195,9 +197,10 @@ class Lab:
         self._make_folder("secrets", 0o700)
         for name in ("superuser", "replication", "app"):
             self._write(f"secrets/{name}", secrets.token_hex(12) + "\n", 0o600)
+        superuser = self.data["superuser"]
         self._write(
             "secrets/userlist.txt",
-            f'"{APP}" "{self.secret("app")}"\n"{SUPERUSER}" "{self.secret("superuser")}"\n',
+            f'"{APP}" "{self.secret("app")}"\n"{superuser}" "{self.secret("superuser")}"\n',
             0o600,
         )
         self._write("spec.json", json.dumps(spec, indent=1) + "\n", 0o644)
@@ -333,7 +336,7 @@ class Lab:
                 "--pg-bin-path", self.data["pg_bin"],
                 "--pg-listen-address", member["address"], "--pg-port", str(member["port"]),
                 "--pg-socket-dir", f"{folder}/run",
-                "--pg-su-username", SUPERUSER,
+                "--pg-su-username", self.data["superuser"],
                 "--pg-su-passwordfile", f"{self.dir}/secrets/superuser",
                 "--pg-repl-username", REPLICATION_USER,
                 "--pg-repl-passwordfile", f"{self.dir}/secrets/replication",
@@ -436,7 +439,7 @@ class Lab:
         return pgwire.Connection(
             f"{self.folder(name)}/run",
             self.data["members"][name]["port"],
-            SUPERUSER,
+            self.data["superuser"],
             dbname,
             self.secret("superuser"),
             timeout,
