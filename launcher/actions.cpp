@@ -157,7 +157,7 @@ bool Launcher::begin_clone(const LauncherDecision &decision, Instant now) {
 
 bool Launcher::begin_task(const char *name, const LauncherDecision &decision,
                           const std::function<core::Status()> &work, Instant now) {
-	auto task = Task::start(work, lock_);
+	auto task = Task::start(work, lock_.tasks.get());
 	if (!task.ok()) {
 		failed(now, name, task.error().message);
 		return false;

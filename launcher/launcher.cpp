@@ -56,8 +56,8 @@ void Backoff::succeeded() {
 	reason_.clear();
 }
 
-Launcher::Launcher(const Options &options, program::Loop &loop, store::Store &store, int lock,
-                   int version)
+Launcher::Launcher(const Options &options, program::Loop &loop, store::Store &store,
+                   DataDirLock lock, int version)
     : options_(options),
       paths_(paths_of(options)),
       identity_(identity_of(options)),
@@ -65,7 +65,7 @@ Launcher::Launcher(const Options &options, program::Loop &loop, store::Store &st
       keys_(options.common.store_prefix, options.common.cluster_name),
       loop_(loop),
       store_(store),
-      lock_(lock),
+      lock_(std::move(lock)),
       version_(version),
       boot_id_(read_boot_id()),
       mirror_(store, mirror_options(keys_)),

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/plan/launcher_plan.h"
+#include "launcher/lock.h"
 #include "launcher/options.h"
 #include "launcher/postmaster.h"
 #include "launcher/release.h"
@@ -37,8 +38,8 @@ private:
 
 class Launcher {
 public:
-	/// `lock`: the descriptor of take_data_dir. `version`: server_version_num.
-	Launcher(const Options &options, program::Loop &loop, store::Store &store, int lock,
+	/// `version`: server_version_num.
+	Launcher(const Options &options, program::Loop &loop, store::Store &store, DataDirLock lock,
 	         int version);
 
 	/// Everything that is due; gives when it wants to be called again at the latest.
@@ -95,7 +96,7 @@ private:
 	core::Keys keys_;
 	program::Loop &loop_;
 	store::Store &store_;
-	int lock_;
+	DataDirLock lock_;
 	int version_;
 	std::string boot_id_;
 

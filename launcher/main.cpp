@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "launcher/launcher.h"
+#include "launcher/lock.h"
 #include "launcher/options.h"
 #include "spdlog/spdlog.h"
 
@@ -13,9 +14,10 @@ namespace {
 
 using namespace stolon;
 
-int run(const launcher::Options &options, store::Store &store, int lock, int version) {
+int run(const launcher::Options &options, store::Store &store, launcher::DataDirLock lock,
+        int version) {
 	program::Loop loop;
-	launcher::Launcher launcher(options, loop, store, lock, version);
+	launcher::Launcher launcher(options, loop, store, std::move(lock), version);
 	loop.on_signal(SIGTERM, [&] { launcher.request_stop(); });
 	loop.on_signal(SIGINT, [&] { launcher.request_stop(); });
 	// The step looks at all children; the signal only ends the wait.
@@ -51,12 +53,12 @@ int main(int argc, char **argv) {
 	const auto version = launcher::server_version(options.bin_path);
 	if (!version.ok())
 		return fail(version.error(), program::ExitUsage);
-	const auto lock = launcher::take_data_dir(launcher::paths_of(options));
+	auto lock = launcher::take_data_dir(launcher::paths_of(options));
 	if (!lock.ok())
 		return fail(lock.error(), program::ExitFailed);
 	if (auto written = launcher::write_replication_credentials(options); !written.ok())
 		return fail(written.error(), program::ExitFailed);
 	spdlog::info("{}, keeper {} of cluster {}, data directory {}", program::version_text(),
 	             options.keeper_uid, options.common.cluster_name, options.data_dir);
-	return run(options, **store, *lock, *version);
+	return run(options, **store, std::move(*lock), *version);
 }

@@ -165,9 +165,8 @@ void Launcher::report_end() {
 void Launcher::observe_task(Instant now) {
 	if (!task_)
 		return;
-	int status = 0;
-	if (::waitpid(task_->pid(), &status, WNOHANG) == task_->pid()) {
-		task_ended(now, status);
+	if (const auto status = task_->poll_end()) {
+		task_ended(now, *status);
 		return;
 	}
 	const core::Duration bound = data_ ? data_->spec.sync_timeout : core::Duration(0);

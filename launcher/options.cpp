@@ -1,10 +1,7 @@
 #include "launcher/options.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <pwd.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -102,26 +99,6 @@ Status check_users(Options &options) {
 		return invalid("--pg-su-passwordfile: " + password.error().message);
 	return {};
 }
-
-/// Readable by nobody else, as Postgres wants it for its own directory.
-Status check_directory(const std::string &path) {
-	struct stat status = {};
-	if (::lstat(path.c_str(), &status) != 0)
-		return invalid("--data-dir \"" + path + "\": " + std::strerror(errno));
-	if (!S_ISDIR(status.st_mode))
-		return invalid("--data-dir \"" + path + "\" is not a directory");
-	if (status.st_uid != ::geteuid())
-		return invalid("--data-dir \"" + path + "\" does not belong to the user " + os_user() +
-		               " that runs the launcher: chown it, or run as its owner");
-	if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0)
-		return invalid("--data-dir \"" + path + "\" is not writable: " + std::strerror(errno));
-	if ((status.st_mode & 022) != 0)
-		return invalid("--data-dir \"" + path + "\" can be written by others: chmod 0700 it");
-	return {};
-}
-
-/// A task of a launcher that was killed holds the lock until it has ended, too, so there is a wait.
-constexpr int lock_attempts = 100, lock_pause_ms = 50;
 
 }  // namespace
 
@@ -231,23 +208,6 @@ std::string server_log_of(const Options &options) {
 	if (options.server_log == "-")
 		return {};
 	return options.server_log.empty() ? paths_of(options).server_log() : options.server_log;
-}
-
-core::Result<int> take_data_dir(const Paths &paths) {
-	if (::mkdir(paths.root.c_str(), 0700) != 0 && errno != EEXIST)
-		return invalid("--data-dir \"" + paths.root + "\" cannot be made: " + std::strerror(errno));
-	if (auto status = check_directory(paths.root); !status.ok())
-		return status.error();
-	OwnedFd lock(::open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-	if (!lock.valid())
-		return invalid("\"" + paths.lock() + "\" cannot be opened: " + std::strerror(errno));
-	for (int i = 0; i < lock_attempts; ++i) {
-		if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0)
-			return lock.release();
-		::poll(nullptr, 0, lock_pause_ms);
-	}
-	return invalid("another launcher, or a task of one that was killed, works on \"" + paths.root +
-	               "\": stop it, or give another --data-dir");
 }
 
 Status write_replication_credentials(const Options &options) {

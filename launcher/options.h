@@ -44,10 +44,6 @@ core::NodeSettings node_settings(const Options &options);
 /// Where the server's output goes; "" = our own stderr.
 std::string server_log_of(const Options &options);
 
-/// Makes the data directory if it is not there, checks that it is ours alone, and locks it. Gives
-/// the descriptor that holds the lock.
-core::Result<int> take_data_dir(const Paths &paths);
-
 /// Writes the password file that pg_basebackup and the walreceiver read.
 core::Status write_replication_credentials(const Options &options);
 

@@ -12,6 +12,8 @@ struct Paths {
 
 	std::string pgdata() const { return root + "/postgres"; }
 	std::string lock() const { return root + "/launcher.lock"; }
+	/// Held by tasks (initdb, clone) and by what they start, which may outlive a killed launcher.
+	std::string task_lock() const { return root + "/task.lock"; }
 	std::string server_log() const { return root + "/postgres.log"; }
 	std::string replication_pgpass() const { return root + "/replication.pgpass"; }
 

@@ -35,23 +35,6 @@ std::optional<pid_t> to_pid(const char *name) {
 	return pid;
 }
 
-/// All processes that belong to our user.
-std::vector<pid_t> processes_of_ours() {
-	std::vector<pid_t> pids;
-	const std::unique_ptr<DIR, int (*)(DIR *)> proc(::opendir("/proc"), ::closedir);
-	if (!proc)
-		return pids;
-	while (const dirent *entry = ::readdir(proc.get())) {
-		const auto pid = to_pid(entry->d_name);
-		struct stat status = {};
-		if (pid && *pid != ::getpid() &&
-		    ::fstatat(::dirfd(proc.get()), entry->d_name, &status, 0) == 0 &&
-		    status.st_uid == ::geteuid())
-			pids.push_back(*pid);
-	}
-	return pids;
-}
-
 /// Our children by the kernel's own list; where it has none, all processes of our user.
 std::vector<pid_t> child_candidates() {
 	const std::string self = std::to_string(::getpid());
@@ -159,6 +142,22 @@ std::string list_of(const std::vector<pid_t> &pids) {
 }
 
 }  // namespace
+
+std::vector<pid_t> processes_of_ours() {
+	std::vector<pid_t> pids;
+	const std::unique_ptr<DIR, int (*)(DIR *)> proc(::opendir("/proc"), ::closedir);
+	if (!proc)
+		return pids;
+	while (const dirent *entry = ::readdir(proc.get())) {
+		const auto pid = to_pid(entry->d_name);
+		struct stat status = {};
+		if (pid && *pid != ::getpid() &&
+		    ::fstatat(::dirfd(proc.get()), entry->d_name, &status, 0) == 0 &&
+		    status.st_uid == ::geteuid())
+			pids.push_back(*pid);
+	}
+	return pids;
+}
 
 std::vector<pid_t> live_children() {
 	std::vector<pid_t> children;

@@ -42,6 +42,9 @@ std::vector<pid_t> attached_processes(const SharedMemory &memory);
 /// when the segment is gone, or its id belongs to another segment by now.
 core::Result<unsigned long> attach_count(const SharedMemory &memory);
 
+/// All processes that belong to our user, without ourselves.
+std::vector<pid_t> processes_of_ours();
+
 /// Our children, without those that have ended.
 std::vector<pid_t> live_children();
 

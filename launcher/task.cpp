@@ -109,6 +109,19 @@ void Task::kill() const {
 	::kill(pid_, SIGKILL);
 }
 
+std::optional<int> Task::poll_end() const {
+	siginfo_t ended = {};
+	if (::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+	    ended.si_pid == 0)
+		return {};
+	// Before it is collected, so that its pid still names its group: pg_basebackup has a child that
+	// survives it.
+	kill();
+	int status = 0;
+	::waitpid(pid_, &status, WNOHANG);
+	return status;
+}
+
 core::Status Task::outcome(int wait_status) const {
 	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0)
 		return {};

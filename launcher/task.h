@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "core/base/result.h"
@@ -17,8 +18,8 @@ namespace stolon::launcher {
 /// Runs `work` in a child; its stdout and stderr, and those of what it starts, are read as lines.
 class Task {
 public:
-	/// `keep_open` (the lock of the data directory) stays open in the child: a launcher that starts
-	/// after we were killed finds the directory locked until the task is gone, too.
+	/// `keep_open` (the task lock) stays open in the child and in what it starts: a launcher that
+	/// starts after we were killed finds by it what is still at work.
 	static core::Result<Task> start(const std::function<core::Status()> &work, int keep_open);
 
 	Task(Task &&) noexcept = default;
@@ -34,6 +35,9 @@ public:
 	core::Instant last_output_at() const { return last_output_at_; }
 	/// Kills the whole group. The end is reported by SIGCHLD.
 	void kill() const;
+	/// nullopt while it runs. Once the task itself has ended, whatever it has left in its group is
+	/// killed, and its wait status is given.
+	std::optional<int> poll_end() const;
 	/// After its end: success, or what the task said.
 	core::Status outcome(int wait_status) const;
 
