@@ -108,6 +108,16 @@ std::string election_headline(const ClusterView &view, const StatusReport &repor
 	return election.reason.empty() ? text : text + " (" + election.reason + ")";
 }
 
+/// The master's launcher has said that every process of it is gone; its keeper's last words, which
+/// stay until their lease runs out, count no more.
+const core::Beat *released_beat(const ClusterView &view, const KeeperStatus &master) {
+	auto beat = view.beats.find(master.uid);
+	const bool released = beat != view.beats.end() && beat->second.released &&
+	                      beat->second.db == view.data->master &&
+	                      beat->second.epoch == view.data->epoch;
+	return released ? &beat->second : nullptr;
+}
+
 void judge_standbys(StatusReport &report, const KeeperStatus &master) {
 	std::size_t standbys = 0;
 	std::size_t streaming = 0;
@@ -139,6 +149,11 @@ void judge(StatusReport &report, const ClusterView &view) {
 	} else if (master == report.keepers.end()) {
 		report.health = Health::NoMaster;
 		report.headline = "no master is named";
+	} else if (const core::Beat *beat = released_beat(view, *master)) {
+		report.health = Health::NotWritable;
+		report.headline = master->uid.value + " is named master of epoch " +
+		                  std::to_string(data.epoch.value) + " and has ended" +
+		                  (beat->reason.empty() ? "" : " (" + beat->reason + ")");
 	} else if (!master->writable) {
 		report.health = Health::NotWritable;
 		report.headline = master->uid.value + " is named master of epoch " +

@@ -88,6 +88,9 @@ protected:
 		for (const core::NodeInfo &node : nodes) {
 			kvs.push_back(kv(keys.node(node.uid), core::node_info_to_text(node)));
 		}
+		if (beat) {
+			kvs.push_back(kv(keys.beat(KeeperUid{"one"}), core::beat_to_text(*beat), 0));
+		}
 		if (sentinel) {
 			const core::SentinelInfo one{core::SentinelUid{"s1"}, "host1", 42};
 			kvs.push_back(kv(keys.sentinel_leader(), "s1"));
@@ -103,6 +106,7 @@ protected:
 	ClusterData data;
 	std::vector<core::KeeperInfo> infos;
 	std::vector<core::NodeInfo> nodes;
+	std::optional<core::Beat> beat;
 	bool sentinel = true;
 };
 
@@ -144,6 +148,24 @@ TEST_F(Status, SilentMasterIsNotWritable) {
 	const StatusReport result = report();
 	EXPECT_EQ(result.health, Health::NotWritable);
 	EXPECT_EQ(result.headline, "one is named master of epoch 2 and does not report");
+}
+
+TEST_F(Status, ReleasedMasterIsNotWritableWhateverItsKeeperSaidLast) {
+	beat = core::Beat{};
+	beat->epoch = Epoch{2};
+	beat->db = data.master;
+	beat->valid = core::seconds(5);
+	beat->master_revision = 3;
+	beat->position = infos[0].position;
+	beat->released = true;
+	beat->reason = "the postmaster was ended by signal 9";
+	StatusReport result = report();
+	EXPECT_EQ(result.health, Health::NotWritable);
+	EXPECT_EQ(
+	    result.headline,
+	    "one is named master of epoch 2 and has ended (the postmaster was ended by signal 9)");
+	beat->epoch = Epoch{1};
+	EXPECT_EQ(report().health, Health::Good);
 }
 
 TEST_F(Status, OpenElectionCountsOnlyVotesOfItsEpochAndItsVoters) {
