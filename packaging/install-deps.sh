@@ -24,7 +24,8 @@ fail() {
 }
 
 installed() {
-	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+	# One line for each architecture.
+	dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
 }
 
 command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
@@ -39,7 +40,7 @@ done
 if [ "$(id -u)" != 0 ]; then
 	command -v sudo >/dev/null ||
 		fail "needs root (or sudo) to install: ${missing[*]}"
-	exec sudo -- "$0" "$@"
+	exec sudo -- "$(realpath "$0")" "$@"
 fi
 
 policy=/usr/sbin/policy-rc.d
