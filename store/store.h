@@ -125,7 +125,8 @@ using Callback = std::function<void(Result<T>)>;
 /// answered ends with ErrorKind::Unknown. After a failure the next call begins at another endpoint.
 /// An answer whose header.revision is older than one that had been seen on the same cluster id when
 /// the request was sent counts as a failure of that endpoint (not of a keepalive, which any member
-/// may answer from behind). Watches on an endpoint that fails are failed too.
+/// may answer from behind), until so many have answered like that for so long that the store must
+/// have been restored: then revisions do go back. Watches on an endpoint that fails are failed too.
 class Store {
 public:
 	virtual ~Store() = default;

@@ -99,16 +99,33 @@ void EtcdClient::call_done(Call &call, const HttpDone &done) {
 		return;
 	}
 	const Header header = decode_header(*answer);
-	if (call.check_revision && header.revision < call.seen_before.newest(header.cluster_id)) {
-		const std::string text = "answered from the past, revision " +
-		                         std::to_string(header.revision) + " after " +
-		                         std::to_string(call.seen_before.newest(header.cluster_id));
-		attempt_failed(call, true, endpoint_error(call.endpoint, text));
+	if (from_the_past(call, header))
 		return;
-	}
 	revisions_.note(header);
 	endpoints_.worked(call.endpoint);
 	finish(call, std::move(*answer));
+}
+
+bool EtcdClient::from_the_past(Call &call, const Header &header) {
+	// Not what was forgotten while it was under way.
+	const std::int64_t seen =
+	    std::min(call.seen_before.newest(header.cluster_id), revisions_.newest(header.cluster_id));
+	if (header.revision >= seen) {
+		setback_.none();
+		return false;
+	}
+	if (!call.check_revision)
+		return false;
+	if (setback_.behind(call.endpoint, now())) {
+		revisions_.forget(header.cluster_id);
+		setback_.none();
+		return false;
+	}
+	const std::string text = "answered from the past, revision " + std::to_string(header.revision) +
+	                         " after " + std::to_string(seen) +
+	                         " (if etcd has been restored, this is accepted in a while)";
+	attempt_failed(call, true, endpoint_error(call.endpoint, text));
+	return true;
 }
 
 void EtcdClient::renew_token_for(Call &call, const Error &error) {

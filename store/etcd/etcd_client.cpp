@@ -12,7 +12,10 @@ constexpr int max_rounds = 64;
 }  // namespace
 
 EtcdClient::EtcdClient(EtcdOptions options, std::unique_ptr<HttpClient> http)
-    : options_(std::move(options)), endpoints_(options_.endpoints), http_(std::move(http)) {}
+    : options_(std::move(options)),
+      endpoints_(options_.endpoints),
+      setback_(endpoints_.size(), options_.setback_limit),
+      http_(std::move(http)) {}
 
 TransferId EtcdClient::start_transfer(std::size_t endpoint, const char *path, std::string body,
                                       bool repeatable, Duration connect_timeout, bool watch) {

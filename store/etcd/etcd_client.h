@@ -92,6 +92,8 @@ private:
 	void send(Call &call);
 	void attempt_failed(Call &call, bool sent, Error error);
 	void call_done(Call &call, const HttpDone &done);
+	/// Whether the call has ended, or goes elsewhere, since this answer is older than another was.
+	bool from_the_past(Call &call, const Header &header);
 	void renew_token_for(Call &call, const Error &error);
 	void finish(Call &call, Result<core::Json> result);
 	void expire_call(Call &call, Instant when);
@@ -125,6 +127,7 @@ private:
 	EtcdOptions options_;
 	Endpoints endpoints_;
 	Revisions revisions_;
+	Setback setback_;
 	std::unique_ptr<HttpClient> http_;
 	RequestId last_id_ = 0;
 	std::map<RequestId, Call> calls_;

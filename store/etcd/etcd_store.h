@@ -19,6 +19,9 @@ struct EtcdOptions {
 	bool block_signals =
 	    false;  ///< block all signals around libcurl's calls (it may start resolver threads)
 	std::size_t max_body_bytes = 8 * 1024 * 1024;
+	/// When the endpoints have only answered from the past for so long, the cluster has been
+	/// restored or built anew, and what it answers is the present.
+	Duration setback_limit = core::seconds(10);
 };
 
 /// Splits "a,b,c", trims, checks each URL (scheme http or https, host, port 1..65535; at most 16).

@@ -1,6 +1,7 @@
 // Several endpoints, some of which do not work; and outcomes that nobody knows.
 #include "store/etcd/endpoints.h"
 
+#include "store/etcd/revisions.h"
 #include "tests/store/etcd_drive.h"
 #include "tests/store/scripted_server.h"
 
@@ -252,6 +253,65 @@ TEST(EtcdRevision, AnotherClusterHasItsOwnRevisions) {
 	ASSERT_TRUE(range(*store, "a").ok());
 	rebuilt = true;
 	EXPECT_EQ(range(*store, "a")->revision, 2);
+}
+
+TEST(EtcdRevision, OneMemberThatIsBehindIsNeverTheWholeCluster) {
+	etcd::Setback setback(3, seconds(10));
+	EXPECT_FALSE(setback.behind(0, Instant{seconds(100)}));
+	EXPECT_FALSE(setback.behind(0, Instant{seconds(1000)}));
+}
+
+TEST(EtcdRevision, ClusterHasGoneBackWhenMostOfItIsBehindForLong) {
+	etcd::Setback setback(3, seconds(10));
+	EXPECT_FALSE(setback.behind(0, Instant{seconds(100)}));
+	EXPECT_FALSE(setback.behind(2, Instant{seconds(109)}));
+	EXPECT_TRUE(setback.behind(0, Instant{seconds(110)}));
+}
+
+TEST(EtcdRevision, OneAnswerFromThePresentTellsThatTheClusterHasNotGoneBack) {
+	etcd::Setback setback(3, seconds(10));
+	EXPECT_FALSE(setback.behind(0, Instant{seconds(100)}));
+	EXPECT_FALSE(setback.behind(1, Instant{seconds(105)}));
+	setback.none();
+	EXPECT_FALSE(setback.behind(0, Instant{seconds(111)}));
+	EXPECT_FALSE(setback.behind(1, Instant{seconds(120)}));
+	EXPECT_TRUE(setback.behind(1, Instant{seconds(121)}));
+}
+
+std::unique_ptr<Store> open_with_setback(const std::vector<std::string> &endpoints,
+                                         Duration limit) {
+	EtcdOptions options;
+	options.endpoints = endpoints;
+	options.setback_limit = limit;
+	return open_etcd(std::move(options));
+}
+
+TEST(EtcdRevision, ClusterThatWentBackIsBelievedInTheEnd) {
+	std::atomic<int> revision = 10;
+	const auto answer = [&](const auto &request) { return empty_etcd(request, revision); };
+	ScriptedServer first(answer), second(answer);
+	auto store = open_with_setback({first.url(), second.url(), refusing}, milliseconds(300));
+	ASSERT_TRUE(range(*store, "a").ok());
+	revision = 5;
+	const Instant start = now();
+	const auto refused = range(*store, "a");
+	ASSERT_FALSE(refused.ok());
+	Result<RangeResponse> read = refused;
+	while (!read.ok() && now() < start + seconds(20))
+		read = range(*store, "a");
+	ASSERT_TRUE(read.ok()) << message(read);
+	EXPECT_EQ(read->revision, 5);
+	EXPECT_GE(now() - start, milliseconds(300));
+	EXPECT_TRUE(put(*store, "a", "1").ok());
+}
+
+TEST(EtcdRevision, AnswerFromThePastSaysSo) {
+	std::atomic<int> revision = 10;
+	ScriptedServer server([&](const auto &request) { return empty_etcd(request, revision); });
+	auto store = open_etcd({server.url()});
+	ASSERT_TRUE(range(*store, "a").ok());
+	revision = 9;
+	EXPECT_NE(range(*store, "a").error().message.find("restored"), std::string::npos);
 }
 
 }  // namespace

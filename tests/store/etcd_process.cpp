@@ -158,6 +158,10 @@ bool EtcdProcess::wait_ready() {
 	return false;
 }
 
+void EtcdProcess::wipe() {
+	std::filesystem::remove_all(directory_.path() + "/data");
+}
+
 void EtcdProcess::stop() {
 	if (pid_ <= 0)
 		return;

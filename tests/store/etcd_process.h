@@ -53,7 +53,8 @@ public:
 	bool running() const { return pid_ > 0; }
 	void start();
 	bool wait_ready();
-	void stop();    ///< kill -9; the data stay
+	void stop();  ///< kill -9; the data stay
+	void wipe();  ///< Between stop() and start(): the same member, which has forgotten everything.
 	void freeze();  ///< SIGSTOP
 	void thaw();
 	const std::string &url() const { return url_; }
