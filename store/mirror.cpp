@@ -62,11 +62,12 @@ struct Mirror::Impl {
 	Instant watch_owes_by = never;
 
 	Instant contact_since = never;
-	Instant last_answer;
+	Instant heard_at;  ///< Up to here the store is known to have answered.
 	Instant fresh_at;
 	bool in_contact = false;
 	std::string contact_problem = "the store has not answered yet";
 	std::string watch_problem;
+	std::string replaced_problem;
 
 	void poll(Instant now);
 	Instant wake_at() const;
@@ -79,8 +80,9 @@ struct Mirror::Impl {
 	void watch_failed(const Error &error);
 	void drop_watch();
 	void answered(const Read &request, Instant now);
-	void lost_contact(const std::string &why);
-	Duration silence_limit() const { return options.probe_interval + options.request_timeout; }
+	void not_answered(const std::string &why);
+	/// One request may be lost altogether: the next one still has the time to be answered.
+	Duration silence_limit() const { return options.probe_interval + 2 * options.request_timeout; }
 	Duration read_interval() const;
 	Instant next_read_at() const;
 	Instant next_probe_at() const;
@@ -88,24 +90,27 @@ struct Mirror::Impl {
 
 // ---- Contact
 
-void Mirror::Impl::lost_contact(const std::string &why) {
+/// A request that failed or came late says little: a store that is slow now and then would
+/// otherwise put every election off for ever. Only silence ends contact.
+void Mirror::Impl::not_answered(const std::string &why) {
 	in_contact = false;
-	contact_since = never;
 	contact_problem = why;
 }
 
 void Mirror::Impl::answered(const Read &request, Instant now) {
+	if (now - heard_at >= silence_limit())
+		contact_since = never;
+	// Whoever slept over an answer knows only that the store was there in time for it.
+	heard_at = std::max(heard_at, std::min(now, request.sent + options.request_timeout));
 	if (now - request.sent > options.request_timeout) {
-		lost_contact("the store answered too late");
-		last_answer = now;
+		not_answered("the store answered too late");
 		refresh_wanted = true;
 		read_retry.failed(now);
 		return;
 	}
 	read_retry.worked();
-	if (!in_contact || now - last_answer >= silence_limit())
+	if (contact_since == never)
 		contact_since = now;
-	last_answer = now;
 	in_contact = true;
 	contact_problem.clear();
 }
@@ -166,7 +171,7 @@ void Mirror::Impl::read_done(Result<RangeResponse> result) {
 	if (!result.ok()) {
 		refresh_wanted = true;
 		read_retry.failed(now);
-		lost_contact(result.error().message);
+		not_answered(result.error().message);
 		return;
 	}
 	answered(request, now);
@@ -175,6 +180,13 @@ void Mirror::Impl::read_done(Result<RangeResponse> result) {
 	// Older than what the watch has told since: nothing to learn from it. But older than what was
 	// known when it was sent means that the store has been restored or replaced.
 	const bool replaced = result->revision < request.revision_before;
+	replaced_problem.clear();
+	if (replaced) {
+		replaced_problem = "the store went back from revision " +
+		                   std::to_string(request.revision_before) + " to " +
+		                   std::to_string(result->revision) +
+		                   ": it has been restored or built anew, and what it holds now counts";
+	}
 	if (replaced || result->revision >= copy.revision()) {
 		const std::int64_t newest = copy.replace(std::move(*result), now);
 		if (!ready)
@@ -197,7 +209,7 @@ void Mirror::Impl::probe_done(Result<RangeResponse> result) {
 	if (!result.ok()) {
 		read_retry.failed(now);
 		refresh_wanted = true;
-		lost_contact(result.error().message);
+		not_answered(result.error().message);
 		return;
 	}
 	answered(request, now);
@@ -262,12 +274,15 @@ void Mirror::Impl::drop_watch() {
 // ---- What is due
 
 void Mirror::Impl::poll(Instant now) {
-	if (in_contact && now - last_answer >= silence_limit())
-		lost_contact("the store has been silent for too long");
-	if (read && in_contact && now - read->sent >= options.request_timeout)
-		lost_contact("the store's answer is overdue");
-	if (probe && in_contact && now - probe->sent >= options.request_timeout)
-		lost_contact("the store's answer is overdue");
+	for (const auto *request : {&read, &probe}) {
+		if (in_contact && *request && now - (*request)->sent >= options.request_timeout)
+			not_answered("the store's answer is overdue");
+	}
+	if (contact_since != never && now - heard_at >= silence_limit()) {
+		contact_since = never;
+		if (in_contact)
+			not_answered("the store has been silent for too long");
+	}
 
 	if (watch != 0 && now >= watch_owes_by) {
 		drop_watch();
@@ -296,8 +311,9 @@ Instant Mirror::Impl::wake_at() const {
 		if (!watch_created)
 			first = std::min(first, watch_sent + options.request_timeout);
 	}
+	if (contact_since != never)
+		first = std::min(first, heard_at + silence_limit());
 	if (in_contact) {
-		first = std::min(first, last_answer + silence_limit());
 		for (const auto *request : {&read, &probe}) {
 			if (*request)
 				first = std::min(first, (*request)->sent + options.request_timeout);
@@ -372,7 +388,8 @@ bool Mirror::in_contact() const {
 
 std::string Mirror::problem() const {
 	std::string text = impl_->contact_problem;
-	for (const std::string &more : {impl_->watch_problem, impl_->copy.problem()}) {
+	for (const std::string &more :
+	     {impl_->watch_problem, impl_->replaced_problem, impl_->copy.problem()}) {
 		if (!more.empty() && more != impl_->contact_problem)
 			text += (text.empty() ? "" : "; ") + more;
 	}

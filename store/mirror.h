@@ -53,15 +53,19 @@ public:
 
 	/// Revision up to which the copy is complete.
 	std::int64_t revision() const;
-	/// Since when every read and probe was answered in time: the time of the first answer after the
-	/// last failure or silence (longer than probe_interval + request_timeout). While there is no
-	/// contact: in the far future (Mirror::never).
+	/// Since when the store has been heard of without a silence of probe_interval +
+	/// 2 * request_timeout: the time of the first answer in time after the last such silence. A
+	/// request that failed or was answered late does not move it by itself. While there is silence:
+	/// in the far future (Mirror::never). Whoever judges a holder of beats by it wants that silence
+	/// to be so much shorter than a beat is valid that another beat can still come.
 	Instant contact_since() const;
 	/// When the last answered linearizable read was SENT (a probe counts when the copy has reached
 	/// its revision): the copy holds everything that was committed before. 0 before the first.
 	Instant fresh_at() const;
-	bool in_contact() const;      ///< the last read or probe was answered
-	std::string problem() const;  ///< why there is no contact, or what was left out; "" if nothing
+	bool in_contact() const;  ///< the last read or probe was answered in time
+	/// Why the last one was not, what was left out, or (until the next read) that the store has
+	/// gone back; "" if nothing.
+	std::string problem() const;
 
 	/// Asks for a full linearizable re-read now. When fresh_at() has become later than the call, it
 	/// is in.

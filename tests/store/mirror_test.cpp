@@ -1,58 +1,8 @@
 // The mirror against the fake, whose clock these tests move; and once against a real etcd.
-#include "store/mirror.h"
-
-#include "tests/store/backend.h"
+#include "tests/store/mirror_fixture.h"
 
 namespace stolon::store::test {
 namespace {
-
-class MirrorTest : public testing::Test {
-protected:
-	void SetUp() override {
-		store = backend.cluster.connect(milliseconds(2));
-		writer = backend.cluster.connect();
-		make_mirror({.prefix = "c/"});
-	}
-	void make_mirror(MirrorOptions wanted) {
-		mirror.reset();
-		options = std::move(wanted);
-		mirror = std::make_unique<Mirror>(*store, options);
-	}
-	/// Lets the program of the mirror live on until `done`.
-	bool run_until(const std::function<bool()> &done, Duration limit = seconds(30)) {
-		return backend.run_until(
-		    {store.get(), writer.get()},
-		    [&] {
-			    mirror->poll(backend.time);
-			    return done();
-		    },
-		    limit);
-	}
-	void run(Duration time) {
-		run_until([] { return false; }, time);
-	}
-	std::int64_t put(const std::string &key, const std::string &value) {
-		writer->txn({{}, {Op::put(key, value)}, {}}, seconds(1), [](const auto &) {});
-		writer->process();
-		return backend.cluster.revision();
-	}
-	void erase(const std::string &key) {
-		writer->txn({{}, {Op::erase(key)}, {}}, seconds(1), [](const auto &) {});
-		writer->process();
-	}
-	std::string value(const std::string &key) const {
-		const MirrorEntry *entry = mirror->find(key);
-		return entry == nullptr ? "(absent)" : entry->value;
-	}
-	bool ready() {
-		return run_until([&] { return mirror->ready(); });
-	}
-
-	FakeBackend backend;
-	std::unique_ptr<Store> store, writer;
-	MirrorOptions options;
-	std::unique_ptr<Mirror> mirror;
-};
 
 TEST_F(MirrorTest, FirstReadFillsTheCopyAndNothingCountsBefore) {
 	put("c/a", "1");
@@ -113,61 +63,6 @@ TEST_F(MirrorTest, SameValuePutAgainIsSeenAnew) {
 	put("c/a", "1");
 	run(milliseconds(10));
 	EXPECT_GT(mirror->find("c/a")->seen_at, before);
-}
-
-TEST_F(MirrorTest, OutageEndsContactAndItBeginsAnewWithTheNextAnswer) {
-	put("c/a", "1");
-	ASSERT_TRUE(ready());
-	run(seconds(7));
-	const Instant before = mirror->contact_since();
-	EXPECT_LT(before, backend.time - seconds(6));
-	backend.cluster.set_available(false);
-	run(seconds(10));
-	EXPECT_FALSE(mirror->in_contact());
-	EXPECT_EQ(mirror->contact_since(), Mirror::never);
-	EXPECT_NE(mirror->problem(), "");
-	EXPECT_EQ(value("c/a"), "1") << "missing information changes nothing";
-	backend.cluster.set_available(true);
-	const Instant back = backend.time;
-	ASSERT_TRUE(run_until([&] { return mirror->in_contact(); }, seconds(3)));
-	EXPECT_GE(mirror->contact_since(), back);
-	EXPECT_EQ(mirror->contact_since(), backend.time);
-	EXPECT_EQ(mirror->problem(), "");
-}
-
-TEST_F(MirrorTest, OverdueAnswerEndsContactAtOnce) {
-	make_mirror({.prefix = "c/", .request_timeout = seconds(1), .probe_interval = seconds(2)});
-	ASSERT_TRUE(ready());
-	backend.cluster.set_available(false);
-	EXPECT_TRUE(run_until([&] { return !mirror->in_contact(); }, seconds(3) + milliseconds(5)));
-}
-
-TEST_F(MirrorTest, ProcessThatSleptHasNoContactForThatTime) {
-	ASSERT_TRUE(ready());
-	run(seconds(1));
-	const Instant before = mirror->contact_since();
-	// Frozen with no request under way: nothing fails, but nothing was heard either.
-	backend.time = backend.time + seconds(60);
-	backend.cluster.set_now(backend.time);
-	ASSERT_TRUE(run_until([&] { return mirror->contact_since() > before; }, seconds(3)));
-	ASSERT_TRUE(run_until([&] { return mirror->in_contact(); }, seconds(3)));
-	EXPECT_GE(mirror->contact_since(), before + seconds(60));
-}
-
-TEST_F(MirrorTest, AnswerThatTheProcessSleptOverIsNoContact) {
-	ASSERT_TRUE(ready());
-	run(seconds(1));
-	mirror->refresh();
-	mirror->poll(backend.time);
-	backend.time = backend.time + seconds(4);
-	backend.cluster.set_now(backend.time);
-	store->process();
-	mirror->poll(backend.time);
-	EXPECT_FALSE(mirror->in_contact());
-	EXPECT_EQ(mirror->contact_since(), Mirror::never);
-	const Instant awake = backend.time;
-	ASSERT_TRUE(run_until([&] { return mirror->in_contact(); }, seconds(1)));
-	EXPECT_GT(mirror->contact_since(), awake);
 }
 
 TEST_F(MirrorTest, BrokenWatchMissesNothing) {
@@ -301,6 +196,46 @@ TEST_F(MirrorTest, DestroyedMirrorIsNotCalledAnyMore) {
 	store->process();
 }
 
+TEST(MirrorOnEtcd, GoesBackWithAStoreThatWasBuiltAnew) {
+	EtcdProcess etcd;
+	ASSERT_TRUE(etcd.running());
+	EtcdOptions options;
+	options.endpoints = {etcd.url()};
+	options.setback_limit = seconds(1);
+	auto store = std::move(make_etcd_store(options)).value();
+	Mirror mirror(*store, {.prefix = "c/"});
+	bool told = false;
+	const auto run_until = [&](const std::function<bool()> &done, Duration limit) {
+		return run_real_until(
+		    {store.get()},
+		    [&] {
+			    mirror.poll(now());
+			    told = told || mirror.problem().find("went back") != std::string::npos;
+			    return done();
+		    },
+		    limit);
+	};
+	for (const char *value : {"1", "2", "3", "4", "5"})
+		ASSERT_EQ(0, etcd.ctl({"put", "c/a", value}));
+	ASSERT_EQ(0, etcd.ctl({"put", "c/gone", "x"}));
+	ASSERT_TRUE(run_until([&] { return mirror.ready(); }, seconds(10)));
+	const std::int64_t before = mirror.revision();
+
+	etcd.stop();
+	etcd.wipe();
+	etcd.start();
+	ASSERT_TRUE(etcd.running());
+	ASSERT_EQ(0, etcd.ctl({"put", "c/a", "new"}));
+	ASSERT_TRUE(run_until([&] { return mirror.find("c/a")->value == "new"; }, seconds(20)));
+	EXPECT_EQ(mirror.find("c/gone"), nullptr);
+	EXPECT_LT(mirror.revision(), before);
+	EXPECT_TRUE(told);
+	// And the watch is one from the new revisions.
+	ASSERT_EQ(0, etcd.ctl({"put", "c/a", "newer"}));
+	EXPECT_TRUE(run_until([&] { return mirror.find("c/a")->value == "newer"; }, seconds(4)));
+	EXPECT_TRUE(run_until([&] { return mirror.problem().empty(); }, seconds(10)));
+}
+
 TEST(MirrorOnEtcd, FollowsTheStoreThroughARestartOfEtcd) {
 	EtcdProcess etcd;
 	ASSERT_TRUE(etcd.running());
@@ -328,7 +263,7 @@ TEST(MirrorOnEtcd, FollowsTheStoreThroughARestartOfEtcd) {
 	etcd.start();
 	ASSERT_TRUE(etcd.running());
 	ASSERT_TRUE(run_until([&] { return mirror.in_contact(); }, seconds(10)));
-	EXPECT_GT(mirror.contact_since(), contact);
+	EXPECT_GE(mirror.contact_since(), contact);
 	EXPECT_EQ(mirror.find("c/a")->seen_at, seen);
 	EXPECT_EQ(0, etcd.ctl({"put", "c/a", "2"}));
 	EXPECT_TRUE(run_until([&] { return mirror.find("c/a")->value == "2"; }, seconds(10)));
