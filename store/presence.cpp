@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace stolon::store {
 
@@ -10,6 +12,8 @@ namespace {
 
 constexpr Duration first_retry = core::milliseconds(100);
 constexpr Duration last_retry = core::seconds(2);
+/// Well below what etcd takes in one transaction (--max-txn-ops is 128 by default).
+constexpr std::size_t max_looked_at = 64;
 constexpr Instant never{Duration::max()};
 
 /// A key to publish. Every put is guarded by the revision that the key is known to have, so that a
@@ -23,6 +27,26 @@ struct Entry {
 	bool published(std::int64_t current_lease) const {
 		return lease != 0 && lease == current_lease && stored == wanted;
 	}
+	void is(const KeyValue &kv) {
+		revision = kv.mod_revision;
+		stored = kv.value;
+		lease = kv.lease;
+	}
+	void is_unknown() { revision = lease = 0; }
+};
+
+/// When to try again. Everything that can fail has its own, so that a put that is refused does not
+/// keep the lease from being kept alive.
+struct Retry {
+	Instant at;
+	Duration pause = first_retry;
+
+	void failed(Instant now, Duration longest) {
+		pause = std::min(pause, longest);
+		at = now + pause;
+		pause *= 2;
+	}
+	void worked() { *this = Retry{}; }
 };
 
 }  // namespace
@@ -50,10 +74,13 @@ struct Presence::Impl {
 	Instant lease_until;
 	RequestId grant = 0, keepalive = 0, revoke = 0;
 	std::optional<Put> put;
+	/// The look whether the keys are still there (somebody may have deleted them), and the revision
+	/// that each was known to have when it was sent.
+	RequestId look = 0;
+	std::vector<std::pair<std::string, std::int64_t>> looked_at;
+	Instant look_at;
 	bool closing = false;
-
-	Instant retry_at;
-	Duration pause = first_retry;
+	Retry lease_retry, put_retry, look_retry;
 
 	void poll(Instant now);
 	Instant wake_at() const;
@@ -61,21 +88,17 @@ struct Presence::Impl {
 	void send_keepalive(Instant now);
 	void send_put(const std::string &key, const Entry &entry);
 	void put_done(const Result<TxnResponse> &result);
+	void send_look(Instant now);
+	void look_done(const Result<TxnResponse> &result);
 	void send_revoke();
 	void lost_lease();
-	void failed();
-	void worked();
+	void failed(Retry &retry);
 	const std::string *next_key() const;
 };
 
-void Presence::Impl::failed() {
-	retry_at = store.clock() + pause;
-	pause = std::min(pause * 2, last_retry);
-}
-
-void Presence::Impl::worked() {
-	retry_at = Instant{};
-	pause = first_retry;
+void Presence::Impl::failed(Retry &retry) {
+	// So that several tries fit between a keepalive that failed and the end of the lease.
+	retry.failed(store.clock(), std::clamp<Duration>(ttl / 6, first_retry, last_retry));
 }
 
 void Presence::Impl::lost_lease() {
@@ -91,13 +114,14 @@ void Presence::Impl::send_grant(Instant now) {
 		                          if (!result.ok()) {
 			                          // A lease that was granted without our knowing runs out by
 			                          // itself.
-			                          failed();
+			                          failed(lease_retry);
 			                          return;
 		                          }
-		                          worked();
+		                          lease_retry.worked();
 		                          lease = result->id;
 		                          granted_ttl = result->ttl;
 		                          keepalive_at = sent + granted_ttl / 3;
+		                          look_at = sent + granted_ttl * 2 / 3;
 		                          lease_until = sent + granted_ttl;
 		                          if (closing)
 			                          send_revoke();
@@ -110,7 +134,7 @@ void Presence::Impl::send_keepalive(Instant now) {
 	                                  [this, sent = now](const Result<Duration> &result) {
 		                                  keepalive = 0;
 		                                  if (result.ok()) {
-			                                  worked();
+			                                  lease_retry.worked();
 			                                  lease_until = sent + *result;
 			                                  return;
 		                                  }
@@ -118,8 +142,8 @@ void Presence::Impl::send_keepalive(Instant now) {
 			                                  lost_lease();
 			                                  return;
 		                                  }
-		                                  failed();
-		                                  keepalive_at = std::min(keepalive_at, retry_at);
+		                                  failed(lease_retry);
+		                                  keepalive_at = std::min(keepalive_at, lease_retry.at);
 	                                  });
 }
 
@@ -149,10 +173,10 @@ void Presence::Impl::put_done(const Result<TxnResponse> &result) {
 		if (result.error().kind == ErrorKind::NotFound && sent.lease == lease)
 			lost_lease();
 		else
-			failed();
+			failed(put_retry);
 		return;
 	}
-	worked();
+	put_retry.worked();
 	if (result->succeeded) {
 		entry.revision = result->revision;
 		entry.stored = sent.value;
@@ -161,13 +185,49 @@ void Presence::Impl::put_done(const Result<TxnResponse> &result) {
 	}
 	// The key is not what it was thought to be: a put whose answer was lost, or what an earlier
 	// process left behind. The next put is guarded by what it is now.
-	entry.lease = 0;
-	entry.revision = 0;
-	if (!result->results.empty() && !result->results[0].empty()) {
-		const KeyValue &kv = result->results[0][0];
-		entry.revision = kv.mod_revision;
-		entry.stored = kv.value;
-		entry.lease = kv.lease;
+	entry.is_unknown();
+	if (!result->results.empty() && !result->results[0].empty())
+		entry.is(result->results[0][0]);
+}
+
+void Presence::Impl::send_look(Instant now) {
+	// Sooner than a lease lasts, so that whoever waits that long for a sign of life gets one.
+	look_at = now + granted_ttl * 2 / 3;
+	looked_at.clear();
+	TxnRequest request;
+	for (const auto &[key, entry] : entries) {
+		if (!entry.published(lease) || looked_at.size() == max_looked_at)
+			continue;
+		looked_at.emplace_back(key, entry.revision);
+		request.then_ops.push_back(Op::get(key));
+	}
+	if (looked_at.empty())
+		return;
+	look = store.txn(std::move(request), request_timeout,
+	                 [this](const Result<TxnResponse> &result) { look_done(result); });
+}
+
+void Presence::Impl::look_done(const Result<TxnResponse> &result) {
+	look = 0;
+	if (!result.ok()) {
+		failed(look_retry);
+		look_at = std::min(look_at, look_retry.at);
+		return;
+	}
+	look_retry.worked();
+	for (std::size_t i = 0; i < looked_at.size() && i < result->results.size(); i++) {
+		const auto &[key, revision] = looked_at[i];
+		Entry &entry = entries[key];
+		// Put in the meantime: the answer may be from before.
+		if (entry.revision != revision)
+			continue;
+		const auto &found = result->results[i];
+		// Another process under the same name is not fought with.
+		const bool other = !found.empty() && found[0].lease != 0 && found[0].lease != lease;
+		if (found.empty())
+			entry.is_unknown();
+		else if (!other)
+			entry.is(found[0]);
 	}
 }
 
@@ -179,20 +239,22 @@ void Presence::Impl::send_revoke() {
 }
 
 void Presence::Impl::poll(Instant now) {
-	if (closing || now < retry_at)
+	if (closing)
 		return;
 	if (lease != 0 && now >= lease_until) {
 		// Perhaps it lives on, since nobody answered; a new one is certain.
 		lost_lease();
 	}
 	if (lease == 0) {
-		if (grant == 0)
+		if (grant == 0 && now >= lease_retry.at)
 			send_grant(now);
 		return;
 	}
 	if (keepalive == 0 && now >= keepalive_at)
 		send_keepalive(now);
-	if (put)
+	if (look == 0 && now >= look_at)
+		send_look(now);
+	if (put || now < put_retry.at)
 		return;
 	if (const std::string *key = next_key())
 		send_put(*key, entries.at(*key));
@@ -202,20 +264,22 @@ Instant Presence::Impl::wake_at() const {
 	if (closing)
 		return never;
 	if (lease == 0)
-		return grant != 0 ? never : retry_at;
+		return grant != 0 ? never : lease_retry.at;
 	Instant first = lease_until;
 	if (keepalive == 0)
 		first = std::min(first, keepalive_at);
+	if (look == 0)
+		first = std::min(first, look_at);
 	if (!put && next_key() != nullptr)
-		first = Instant{};
-	return std::max(first, retry_at);
+		first = std::min(first, put_retry.at);
+	return first;
 }
 
 Presence::Presence(Store &store, Duration ttl, Duration request_timeout)
     : impl_(std::make_unique<Impl>(store, ttl, request_timeout)) {}
 
 Presence::~Presence() {
-	for (const RequestId id : {impl_->grant, impl_->keepalive, impl_->revoke})
+	for (const RequestId id : {impl_->grant, impl_->keepalive, impl_->look, impl_->revoke})
 		impl_->store.cancel(id);
 	if (impl_->put)
 		impl_->store.cancel(impl_->put->id);
@@ -247,6 +311,8 @@ void Presence::close() {
 	impl_->closing = true;
 	if (impl_->keepalive != 0)
 		impl_->store.cancel(std::exchange(impl_->keepalive, 0));
+	if (impl_->look != 0)
+		impl_->store.cancel(std::exchange(impl_->look, 0));
 	if (impl_->put) {
 		impl_->store.cancel(impl_->put->id);
 		impl_->put.reset();
@@ -258,7 +324,7 @@ void Presence::close() {
 bool Presence::idle() const {
 	if (impl_->closing)
 		return impl_->grant == 0 && impl_->revoke == 0;
-	return impl_->grant == 0 && impl_->keepalive == 0 && !impl_->put;
+	return impl_->grant == 0 && impl_->keepalive == 0 && impl_->look == 0 && !impl_->put;
 }
 
 void Presence::set_times(Duration ttl, Duration request_timeout) {

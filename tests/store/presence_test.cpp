@@ -174,6 +174,84 @@ TEST_F(PresenceTest, KeepaliveSurvivesAShortOutage) {
 	EXPECT_EQ(backend.cluster.revision(), revision);
 }
 
+TEST_F(PresenceTest, DeletedKeyComesBackBeforeALeaseWouldEnd) {
+	presence->set("a", "1");
+	presence->set("b", "2");
+	ASSERT_TRUE(published());
+	run(seconds(30));
+	txn({{}, {Op::erase("a")}, {}});
+	EXPECT_TRUE(run_until([&] { return stored("a").value == "1"; }, seconds(6)));
+	EXPECT_EQ(stored("a").lease, presence->lease());
+	EXPECT_TRUE(published());
+	EXPECT_EQ(stored("b").version, 1);
+}
+
+TEST_F(PresenceTest, KeyThatWasOverwrittenWithoutALeaseIsPutAgain) {
+	presence->set("k", "1");
+	ASSERT_TRUE(published());
+	txn({{}, {Op::put("k", "by hand")}, {}});
+	EXPECT_TRUE(run_until([&] { return stored("k").value == "1"; }, seconds(6)));
+	EXPECT_EQ(stored("k").lease, presence->lease());
+}
+
+TEST_F(PresenceTest, KeyThatAnotherProcessHasTakenIsLeftToIt) {
+	presence->set("k", "1");
+	ASSERT_TRUE(published());
+	Presence successor(*other, seconds(60), seconds(1));
+	successor.set("k", "2");
+	ASSERT_TRUE(backend.run_until(
+	    {other.get()},
+	    [&] {
+		    successor.poll(backend.time);
+		    return successor.published();
+	    },
+	    seconds(5)));
+	const std::int64_t revision = backend.cluster.revision();
+	run(seconds(20));
+	EXPECT_EQ(stored("k").value, "2");
+	EXPECT_EQ(backend.cluster.revision(), revision);
+}
+
+TEST_F(PresenceTest, OutageDuringALookDoesNotPutAnythingAgain) {
+	presence->set("k", "1");
+	ASSERT_TRUE(published());
+	const std::int64_t revision = backend.cluster.revision();
+	run(milliseconds(3900));
+	backend.cluster.set_available(false);
+	run(milliseconds(1300));
+	backend.cluster.set_available(true);
+	run(seconds(5));
+	EXPECT_EQ(backend.cluster.revision(), revision);
+	txn({{}, {Op::erase("k")}, {}});
+	EXPECT_TRUE(run_until([&] { return stored("k").value == "1"; }, seconds(6)));
+}
+
+TEST_F(PresenceTest, PutsThatAreRefusedDoNotStarveTheKeepalive) {
+	presence->set("k", "1");
+	ASSERT_TRUE(published());
+	const std::int64_t lease = presence->lease();
+	presence->set("", "every put of an empty key is refused");
+	// The keepalive that is due after two seconds comes before the outage, and the lease outlives
+	// it.
+	run(milliseconds(2050));
+	backend.cluster.set_available(false);
+	run(milliseconds(3700));
+	backend.cluster.set_available(true);
+	run(seconds(10));
+	EXPECT_EQ(presence->lease(), lease);
+	EXPECT_EQ(stored("k").version, 1);
+}
+
+TEST_F(PresenceTest, PausesAreShorterThanTheLease) {
+	presence = std::make_unique<Presence>(*store, seconds(2), milliseconds(400));
+	presence->set("k", "1");
+	backend.cluster.set_available(false);
+	run(seconds(20));
+	backend.cluster.set_available(true);
+	// The grant that was under way, a pause, and the next one.
+	EXPECT_TRUE(published(milliseconds(350)));
+}
+
 TEST_F(PresenceTest, CloseRemovesTheKeysAtOnce) {
 	presence->set("k", "1");
 	ASSERT_TRUE(published());
