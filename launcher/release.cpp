@@ -58,7 +58,6 @@ void Releaser::release(const core::DbUid &db, const std::string &reason, core::D
 		return;
 	core::Beat released = view_.beat;
 	released.released = true;
-	released.writable = false;
 	released.reason = reason;
 	const std::string beat_key = keys_.beat(keeper_);
 	using store::Compare;

@@ -30,6 +30,16 @@ const KeeperUid &keeper_of_old_master(const SentinelInputs &inputs) {
 	return inputs.data.find_db(inputs.data.election->old_master)->keeper;
 }
 
+/// The last beat (or release) of the old master's last term if it said writable, else nullptr. One
+/// of an earlier term says nothing: it may have been promoted again since.
+const Beat *writable_beat(const SentinelInputs &inputs) {
+	const Election &election = *inputs.data.election;
+	const BeatObservation *seen = beat_of(inputs, keeper_of_old_master(inputs));
+	const bool tells = seen && seen->beat.db == election.old_master &&
+	                   seen->beat.epoch.next() == election.epoch && seen->beat.writable;
+	return tells ? &seen->beat : nullptr;
+}
+
 /// True when the old master may have been promoted without any beat telling of it, so that its line
 /// has gone on to a timeline that is not known here. Its last known position is then at the end of
 /// the timeline that it was promoted from, or a little behind that end: a vote counts bytes
@@ -37,10 +47,8 @@ const KeeperUid &keeper_of_old_master(const SentinelInputs &inputs) {
 /// is not refused for these bytes.
 bool promotion_may_be_unseen(const SentinelInputs &inputs) {
 	const Timeline named_on = inputs.data.named_at.timeline;
-	const BeatObservation *seen = beat_of(inputs, keeper_of_old_master(inputs));
-	const bool writable =
-	    seen && seen->beat.db == inputs.data.election->old_master && seen->beat.writable;
-	return named_on.valid() && !writable && inputs.data.election->last_known.timeline == named_on;
+	return named_on.valid() && !writable_beat(inputs) &&
+	       inputs.data.election->last_known.timeline == named_on;
 }
 
 void judge_position(const SentinelInputs &inputs, const Ancestry &ancestry, Ballot &ballot) {
@@ -173,27 +181,26 @@ HistoryEvent event_of(const SentinelInputs &inputs, std::string kind, const Keep
 	return event;
 }
 
-/// True when what this voter has was not written on the winner's line, as far as timelines tell.
-bool is_stranger_to(const Lineage &winner, const KeeperInfo &voter) {
-	const Timeline timeline = voter.vote->position.timeline;
-	const bool known =
-	    timeline == winner.position.timeline ||
-	    std::any_of(winner.history.begin(), winner.history.end(),
-	                [&](const HistoryEntry &entry) { return entry.timeline == timeline; });
-	return !known || !histories_agree(voter.history, winner.history);
+/// True when what this voter has goes on with the winner's WAL.
+bool is_on_line_of(const Lineage &winner, const KeeperInfo &voter) {
+	return voter.role == PgRole::Standby &&
+	       can_go_on_with(winner, Lineage{voter.vote->position, voter.history},
+	                      voter.vote->replayed);
 }
 
 /// The keepers whose data must not follow the winner. Its promotion begins a timeline whose number
 /// is one more than the highest that it knows of. When the old master's line may have gone on to a
 /// timeline that the winner has not reached, that number may exist already, with other content, and
 /// PostgreSQL would stream the one behind the other. Whoever may have followed there starts anew.
+/// Only a master that was writable on the winner's own timeline cannot have begun the next one.
 std::vector<KeeperUid> keepers_to_renew(const SentinelInputs &inputs, const Count &count,
                                         const Ballot &best) {
 	const Election &election = *inputs.data.election;
 	const Lineage winner{best.info->vote->position, best.info->history};
+	const Beat *writable = writable_beat(inputs);
 	const bool number_may_exist =
-	    promotion_may_be_unseen(inputs) || election.last_known.timeline != winner.position.timeline;
-	std::vector<KeeperUid> renewed{keeper_of_old_master(inputs)};
+	    !writable || writable->position.timeline != winner.position.timeline;
+	std::vector<KeeperUid> renewed;
 	for (const auto &[uid, db] : inputs.data.dbs) {
 		const Keeper *keeper = inputs.data.find_keeper(db.keeper);
 		if (uid == best.db->uid || uid == election.old_master || !keeper || keeper->db != uid) {
@@ -203,7 +210,7 @@ std::vector<KeeperUid> keepers_to_renew(const SentinelInputs &inputs, const Coun
 		    std::find_if(count.ballots.begin(), count.ballots.end(),
 		                 [&, &uid = uid](const Ballot &one) { return one.db->uid == uid; });
 		const bool voted = ballot != count.ballots.end() && ballot->voted;
-		if (voted ? is_stranger_to(winner, *ballot->info) : number_may_exist) {
+		if (voted ? !is_on_line_of(winner, *ballot->info) : number_may_exist) {
 			renewed.push_back(db.keeper);
 		}
 	}
@@ -223,7 +230,10 @@ SentinelDecision name_winner(const SentinelInputs &inputs, const Count &count, c
 	draft.touch(winner);
 	// The old master's data may hold WAL that nobody else has. Its keeper gets a new incarnation,
 	// so that the launcher moves that directory aside instead of following with it.
+	draft.replace_db(keeper_of_old_master(inputs), DbInit::Resync, best.db->uid);
+	std::vector<std::string> anew;
 	for (const auto &keeper : keepers_to_renew(inputs, count, best)) {
+		anew.push_back(inputs.data.find_keeper(keeper)->db.value + " on " + keeper.value);
 		draft.replace_db(keeper, DbInit::Resync, best.db->uid);
 	}
 	draft.follow_master();
@@ -232,7 +242,10 @@ SentinelDecision name_winner(const SentinelInputs &inputs, const Count &count, c
 	    "S-03", "The election of epoch " + std::to_string(election.epoch.value) + " is won by " +
 	                best.db->uid.value + " on keeper " + best.db->keeper.value + " at " +
 	                chosen.to_string() + "; last known was " + election.last_known.to_string() +
-	                ". Votes: " + verdicts(count) + ".");
+	                ". Votes: " + verdicts(count) + "." +
+	                (anew.empty() ? ""
+	                              : " Made anew, because they are not known to be on its line: " +
+	                                    join(anew, ", ") + "."));
 	decision.write_master = true;
 	decision.event = event_of(inputs, "failover", best.db->keeper, chosen);
 	return decision;

@@ -196,6 +196,15 @@ Standing place(const Lineage &candidate, WalPosition known, const Ancestry &ance
 	                                                                      : Standing::Unrelated;
 }
 
+WalPosition applied_of(WalPosition position, Lsn replayed) {
+	return {position.timeline, replayed.valid() ? replayed : position.lsn};
+}
+
+bool can_go_on_with(const Lineage &upstream, const Lineage &standby, Lsn replayed) {
+	return can_follow(upstream, applied_of(standby.position, replayed)) &&
+	       histories_agree(standby.history, upstream.history);
+}
+
 std::string age_text(Duration age) {
 	return format_duration(std::chrono::duration_cast<milliseconds>(age));
 }

@@ -57,6 +57,14 @@ enum class Standing {
 Standing place(const Lineage &candidate, WalPosition known, const Ancestry &ancestry,
                std::uint64_t fork_tolerance);
 
+/// Whether a standby that has received up to `standby` and replayed up to `replayed` (0: unknown)
+/// can go on with the WAL of a server with the lineage `upstream`.
+bool can_go_on_with(const Lineage &upstream, const Lineage &standby, Lsn replayed);
+/// What cannot be taken back of a standby's WAL: what was replayed. What was received may end
+/// within a record, a little behind the point where the next timeline began, and is then simply
+/// dropped.
+WalPosition applied_of(WalPosition position, Lsn replayed);
+
 /// False when both name the same ancestor but not its same end: then they are different lines with
 /// the same timeline numbers.
 bool histories_agree(const std::vector<HistoryEntry> &a, const std::vector<HistoryEntry> &b);

@@ -202,15 +202,11 @@ std::string useless(const SentinelInputs &inputs, const Db &db, const Lineage &m
 	if (!info || !info->position.timeline.valid() || !info->position.lsn.valid()) {
 		return {};
 	}
-	// What was received may end within a record, a little behind the point where the new timeline
-	// began, and is then simply dropped. What was replayed cannot be taken back.
-	const WalPosition applied{info->position.timeline,
-	                          info->replayed.valid() ? info->replayed : info->position.lsn};
-	if (can_follow(master, applied) && histories_agree(info->history, master.history)) {
+	if (can_go_on_with(master, Lineage{info->position, info->history}, info->replayed)) {
 		return {};
 	}
-	return "it is at " + applied.to_string() + ", which is not on the master's line (" +
-	       master.position.to_string() + ")";
+	return "it is at " + applied_of(info->position, info->replayed).to_string() +
+	       ", which is not on the master's line (" + master.position.to_string() + ")";
 }
 
 /// S-11.

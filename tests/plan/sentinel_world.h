@@ -98,6 +98,7 @@ public:
 		seen.beat.master_revision = in.master_revision;
 		seen.beat.valid = in.data.spec.fail_interval;
 		seen.beat.position = position;
+		seen.beat.writable = in.data.phase == ClusterPhase::Normal;
 		seen.mod_revision = ++revision_;
 		seen.seen_at = in.now;
 	}
