@@ -222,7 +222,7 @@ sub copy {
 	my $copy = bless { %$self, data => "$self->{base}/copy", port => free_port(), store => undef, removed => 0 }, ref $self;
 	unshift @servers, $copy;
 	$self->run("$self->{bin}/pg_basebackup", '-d', $self->dsn, '-D', $copy->{data}, '-c', 'fast', '--no-sync');
-	append("$copy->{data}/stolon.conf", "port = $copy->{port}\n");
+	append("$copy->{data}/stolon.conf", "port = $copy->{port}\nunix_socket_directories = ''\n");
 	return $copy;
 }
 
