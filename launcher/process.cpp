@@ -12,6 +12,8 @@
 #include <cstring>
 #include <utility>
 
+#include "store/files.h"
+
 extern "C" char **environ;
 
 namespace stolon::launcher {
@@ -80,25 +82,12 @@ void die_with(pid_t parent) {
 		::_exit(126);
 }
 
-bool write_all(int fd, const std::string &text) {
-	std::size_t done = 0;
-	while (done < text.size()) {
-		const ssize_t n = ::write(fd, text.data() + done, text.size() - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		done += static_cast<std::size_t>(n);
-	}
-	return true;
-}
-
 /// A descriptor from which `text` can be read; it never touches a disk, since it may be a secret.
 OwnedFd readable_text(const std::string &text) {
 	if (text.empty())
 		return OwnedFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 	OwnedFd memory(static_cast<int>(::syscall(SYS_memfd_create, "input", 1U /* MFD_CLOEXEC */)));
-	if (!memory.valid() || !write_all(memory.get(), text) ||
+	if (!memory.valid() || !store::write_all(memory.get(), text) ||
 	    ::lseek(memory.get(), 0, SEEK_SET) != 0)
 		return OwnedFd();
 	return memory;

@@ -36,19 +36,6 @@ private:
 	int fd_;
 };
 
-bool write_all(int fd, const std::string &text) {
-	std::size_t done = 0;
-	while (done < text.size()) {
-		const ssize_t n = ::write(fd, text.data() + done, text.size() - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		done += static_cast<std::size_t>(n);
-	}
-	return true;
-}
-
 std::string parent_of(const std::string &path) {
 	const auto slash = path.rfind('/');
 	if (slash == std::string::npos)
@@ -70,6 +57,19 @@ core::Status write_and_sync(const std::string &path, const std::string &text, un
 }
 
 }  // namespace
+
+bool write_all(int fd, const std::string &text) {
+	std::size_t done = 0;
+	while (done < text.size()) {
+		const ssize_t n = ::write(fd, text.data() + done, text.size() - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		done += static_cast<std::size_t>(n);
+	}
+	return true;
+}
 
 core::Result<std::string> read_small_file(const std::string &path, std::size_t max_bytes) {
 	const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

@@ -16,6 +16,10 @@ core::Result<std::string> read_small_file(const std::string &path,
 /// `mode` is the new file's permission (for example 0600).
 core::Status write_file_atomically(const std::string &path, const std::string &text, unsigned mode);
 
+/// Writes the whole text to `fd`, however many calls that takes. False, with errno set, when it
+/// cannot.
+bool write_all(int fd, const std::string &text);
+
 /// fsyncs a file or a directory.
 core::Status sync_path(const std::string &path);
 
