@@ -38,6 +38,14 @@ Status check_format_version(const Json &object) {
 	return {};
 }
 
+/// Who wrote an election without it did not know that a lease may still run, or lost the field:
+/// then it may run for as long as any lease can. That costs waiting, never a second master, and is
+/// over by itself; refusing the value would leave the cluster without anybody who decides.
+Duration read_lease_runs_for(FieldReader &in) {
+	return in.has("leaseRunsForMs") ? in.ms("leaseRunsForMs", SpecLimits::max_fail_interval)
+	                                : SpecLimits::max_fail_interval;
+}
+
 Election read_election(const Json &value, FieldReader &outer) {
 	FieldReader in(value, "clusterdata.election");
 	in.require("epoch");
@@ -46,6 +54,7 @@ Election read_election(const Json &value, FieldReader &outer) {
 	election.old_master = in.uid<DbTag>("oldMaster");
 	election.last_known = in.position("lastKnown");
 	election.history = in.history("history", election.last_known.timeline);
+	election.lease_runs_for = read_lease_runs_for(in);
 	for (const Json &voter : in.list("voters", ModelLimits::max_dbs)) {
 		election.voters.push_back(in.uid_of<DbTag>(voter, "voters"));
 		if (election.voters.back().empty())
@@ -62,6 +71,7 @@ Json write_election(const Election &election) {
 	put_text(object, "oldMaster", election.old_master.value);
 	put_position(object, "lastKnown", election.last_known);
 	put_history(object, "history", election.history);
+	object.set("leaseRunsForMs", Json::integer(to_ms(election.lease_runs_for)));
 	Json voters = Json::array();
 	for (const DbUid &voter : election.voters)
 		voters.push(Json::string(voter.value));

@@ -66,6 +66,10 @@ struct Election {
 	/// Ancestors of last_known.timeline as far as they were known when the election was opened:
 	/// without them a standby that is still on an older timeline cannot be placed.
 	std::vector<HistoryEntry> history;
+	/// How long the old master may go on acknowledging, counted from when its last beat was seen:
+	/// the validity in that beat. 0: its lease was over when the election was opened. Nobody else
+	/// is named before that time is over.
+	Duration lease_runs_for{0};
 	std::vector<DbUid> voters;  ///< standbys that are asked to freeze and vote
 	std::string reason;
 

@@ -194,9 +194,9 @@ void put_text(Json &object, std::string_view key, std::string_view value) {
 		object.set(key, Json::string(value));
 }
 
-void put_message(Json &object, std::string_view key, std::string_view value) {
-	if (value.size() > ValueLimits::max_message) {
-		std::size_t end = ValueLimits::max_message;
+void put_message(Json &object, std::string_view key, std::string_view value, std::size_t max_size) {
+	if (value.size() > max_size) {
+		std::size_t end = max_size;
 		// Not in the middle of a UTF-8 sequence.
 		while (end > 0 && (static_cast<unsigned char>(value[end]) & 0xc0) == 0x80)
 			end--;

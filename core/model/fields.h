@@ -21,6 +21,7 @@ namespace stolon::core {
 /// Bounds inside values. Writers cut what is longer, readers refuse it.
 struct ValueLimits {
 	static constexpr std::size_t max_message = 1024;
+	static constexpr std::size_t max_unfit = 256;  ///< beats are to stay small
 	static constexpr std::size_t max_name = 255;
 	static constexpr std::size_t max_history = 64;  ///< entries, the newest
 };
@@ -111,8 +112,10 @@ bool host_is_acceptable(std::string_view host);
 
 /// Writing. Absent is what the default stands for.
 void put_text(Json &object, std::string_view key, std::string_view value);
-void put_message(Json &object, std::string_view key, std::string_view value);  ///< cut if too long
-void put_number(Json &object, std::string_view key, std::uint64_t value);      ///< always written
+/// Cut if it has more than `max_size` bytes.
+void put_message(Json &object, std::string_view key, std::string_view value,
+                 std::size_t max_size = ValueLimits::max_message);
+void put_number(Json &object, std::string_view key, std::uint64_t value);  ///< always written
 void put_flag(Json &object, std::string_view key, bool value);
 void put_position(Json &object, std::string_view key, const WalPosition &position);
 void put_history(Json &object, std::string_view key, const std::vector<HistoryEntry> &history);

@@ -60,6 +60,8 @@ Result<Beat> parse_beat(std::string_view text) {
 	beat.writable = in.boolean("writable");
 	beat.released = in.boolean("released");
 	beat.reason = in.text("reason", ValueLimits::max_message);
+	beat.unfit = in.text("unfit", ValueLimits::max_unfit);
+	beat.yielded = in.boolean("yielded");
 	// A beat that is valid for no time would let an election begin while its sender believes in it.
 	if (!beat.released && beat.valid <= Duration(0))
 		in.fail("validMs", "must be above 0");
@@ -77,6 +79,8 @@ std::string beat_to_text(const Beat &beat) {
 	put_flag(object, "writable", beat.writable);
 	put_flag(object, "released", beat.released);
 	put_message(object, "reason", beat.reason);
+	put_message(object, "unfit", beat.unfit, ValueLimits::max_unfit);
+	put_flag(object, "yielded", beat.yielded);
 	return object.dump();
 }
 

@@ -20,14 +20,21 @@ struct Beat {
 	Epoch epoch;
 	DbUid db;
 	std::int64_t master_revision = 0;  ///< mod_revision of `master` that the sender acts on
-	/// Random, one for each start of a postmaster: a copy of the data directory that is started elsewhere has
-	/// the same names, but not the same instance.
+	/// Random, one for each start of a postmaster: a copy of the data directory that is started
+	/// elsewhere has the same names, but not the same instance.
 	std::string instance;
 	Duration valid{0};      ///< how long observers must wait after having seen it (failInterval)
 	WalPosition position;   ///< flushed WAL, the "last known position" of an election
 	bool writable = false;  ///< recovery is over
 	bool released = false;  ///< every process of this master is gone
 	std::string reason;     ///< why it was released
+	/// Why this master cannot work, in one sentence; empty: it can. It keeps its lease, as nobody
+	/// may be there to take over, but an election may be opened although the lease still runs.
+	std::string unfit;
+	/// Its own lease worker has seen that `master` names it no longer, and has taken its deadline
+	/// away: nothing is acknowledged any more in this term. Its processes live, so it is not
+	/// `released`.
+	bool yielded = false;
 
 	bool operator==(const Beat &) const = default;
 };

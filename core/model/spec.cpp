@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "core/model/fields.h"
+#include "core/model/health.h"
 #include "core/model/spec_options.h"
 
 namespace stolon::core {
@@ -254,6 +255,7 @@ Option integer_option(std::string_view name, Int ClusterSpec::*field, std::int64
 /// objects with destructors in what PostgreSQL loads.
 std::vector<Option> all_options() {
 	constexpr std::int64_t no_bound = std::numeric_limits<std::int64_t>::max();
+	constexpr Duration month = std::chrono::hours(24 * 30);
 	return {
 	    {"initMode", read_init_mode, [](const ClusterSpec &) { return Json::string("new"); }},
 	    duration_option("failInterval", &ClusterSpec::fail_interval, SpecLimits::min_fail_interval,
@@ -264,10 +266,14 @@ std::vector<Option> all_options() {
 	                    SpecLimits::max_fail_interval),
 	    duration_option("proxyTimeout", &ClusterSpec::proxy_timeout, milliseconds(100),
 	                    seconds(3600)),
-	    duration_option("syncTimeout", &ClusterSpec::sync_timeout, Duration(0),
-	                    std::chrono::hours(24 * 30)),
+	    duration_option("syncTimeout", &ClusterSpec::sync_timeout, Duration(0), month),
 	    duration_option("electionPatience", &ClusterSpec::election_patience, Duration(0),
 	                    seconds(60)),
+	    duration_option("keeperStallTimeout", &ClusterSpec::keeper_stall_timeout, Duration(0),
+	                    month),
+	    duration_option("recoveryTimeout", &ClusterSpec::recovery_timeout, Duration(0), month),
+	    duration_option("walStallTimeout", &ClusterSpec::wal_stall_timeout, Duration(0), month),
+	    integer_option("minWalFreeSpace", &ClusterSpec::min_wal_free_space, 0, no_bound),
 	    integer_option("maxStandbyLag", &ClusterSpec::max_standby_lag, 0, no_bound),
 	    integer_option("maxStandbys", &ClusterSpec::max_standbys, 1, 100),
 	    integer_option("additionalWalSenders", &ClusterSpec::additional_wal_senders, 0, 1000),
@@ -279,8 +285,7 @@ std::vector<Option> all_options() {
 	};
 }
 
-/// What concerns more than one option.
-Status check_together(const ClusterSpec &spec) {
+Status check_request_timeout(const ClusterSpec &spec) {
 	if (spec.request_timeout == Duration(0))
 		return {};
 	if (spec.request_timeout >= spec.fail_interval / 3)
@@ -292,6 +297,12 @@ Status check_together(const ClusterSpec &spec) {
 		               "\" is too short; write at least \"10ms\", or \"0s\" for a fifth of "
 		               "failInterval");
 	return {};
+}
+
+/// What the bounds of a single option do not say.
+Status check_together(const ClusterSpec &spec) {
+	const Status status = check_request_timeout(spec);
+	return status ? check_health_options(spec) : status;
 }
 
 /// A spec that is accepted here has to be readable again as a part of clusterdata.

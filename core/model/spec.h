@@ -38,7 +38,12 @@ struct ClusterSpec {
 	Duration sync_timeout = Duration(0);   ///< syncTimeout: a clone without progress; 0 = no bound
 	Duration election_patience = seconds(1);  ///< electionPatience: wait for votes of live standbys
 	std::uint64_t max_standby_lag = 1024 * 1024;  ///< maxStandbyLag, bytes
-	int max_standbys = 20;                        ///< maxStandbys (1..100)
+	// When a master is unfit; see HealthLimits.
+	Duration keeper_stall_timeout{0};                     ///< keeperStallTimeout
+	Duration recovery_timeout{0};                         ///< recoveryTimeout
+	Duration wal_stall_timeout{0};                        ///< walStallTimeout
+	std::uint64_t min_wal_free_space = 32 * 1024 * 1024;  ///< minWalFreeSpace, bytes; 0 = off
+	int max_standbys = 20;                                ///< maxStandbys (1..100)
 	int additional_wal_senders = 5;  ///< additionalWalSenders (0..1000): beyond the standbys'
 	std::string default_sslmode;     ///< defaultSSLMode: of replication connections, "" = libpq's
 	std::map<std::string, std::string>

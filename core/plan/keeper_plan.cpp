@@ -70,6 +70,7 @@ KeeperDecision be_master(const KeeperInputs &inputs, const DbUid &own) {
 	decision.epoch = data.epoch;
 	decision.master_revision = inputs.master_revision;
 	decision.valid = data.spec.fail_interval;
+	decision.health = health_limits(data.spec);
 	decision.generation = data.generation;
 	// While the promotion is under way the startup process should look often. Afterwards the
 	// setting has no effect, so that rewriting the file would only delay the first answer.

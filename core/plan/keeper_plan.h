@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/model/clusterdata.h"
+#include "core/model/health.h"
 #include "core/model/info.h"
 #include "core/plan/reason.h"
 
@@ -61,6 +62,7 @@ struct KeeperDecision {
 	Epoch epoch;
 	std::int64_t master_revision = 0;
 	Duration valid{0};
+	HealthLimits health;  ///< beyond them the beats are to say that this master is unfit
 	/// Not the master, for good: another one is named, or an election is open. (Unset when nothing
 	/// is known.)
 	bool lost = false;

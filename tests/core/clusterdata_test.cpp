@@ -9,7 +9,7 @@ constexpr std::string_view full = R"({"formatVersion":1,"clusterUID":"0123456789
 	"systemID":"7123456789012345678","generation":12,"epoch":3,"phase":"normal",
 	"namedAt":{"timeline":2,"lsn":"0/3000000"},
 	"election":{"epoch":3,"oldMaster":"aaaaaaaa","lastKnown":{"timeline":2,"lsn":"0/5000060"},
-		"history":[{"timeline":1,"end":"0/3000000"}],"voters":["bbbbbbbb"],"reason":"expired"},
+		"history":[{"timeline":1,"end":"0/3000000"}],"leaseRunsForMs":1500,"voters":["bbbbbbbb"],"reason":"expired"},
 	"resume":{"db":"aaaaaaaa","beatRevision":77},
 	"keepers":{"k1":{"db":"aaaaaaaa","host":"10.0.0.1","port":5432,"rack":[1.5,null]},
 		"k2":{"db":"bbbbbbbb","host":"db2.example","port":5433},
@@ -53,6 +53,7 @@ TEST(ClusterDataText, IsReadCompletely) {
 	ASSERT_EQ(data->election->history.size(), 1u);
 	EXPECT_EQ(data->election->history[0].end, Lsn{0x3000000});
 	EXPECT_EQ(data->election->voters, std::vector<DbUid>{DbUid{"bbbbbbbb"}});
+	EXPECT_EQ(data->election->lease_runs_for, milliseconds(1500));
 	EXPECT_EQ(data->election->reason, "expired");
 	EXPECT_EQ(data->resume->beat_revision, 77);
 	EXPECT_EQ(data->spec.fail_interval, seconds(2));
@@ -65,6 +66,21 @@ TEST(ClusterDataText, IsReadCompletely) {
 	EXPECT_EQ(data->db_of(KeeperUid{"k4"}), nullptr);
 	EXPECT_EQ(data->master_keeper(), nullptr);
 	EXPECT_EQ(data->find_keeper(KeeperUid{"k3"})->port, 65535);
+}
+
+TEST(ClusterDataText, AnElectionThatDoesNotTellOfTheLeaseWaitsForTheLongestOne) {
+	const auto absent =
+	    parse_clusterdata(with(full_json(), {"election", "leaseRunsForMs"}, Json{}).dump());
+	ASSERT_TRUE(absent.ok()) << absent.error().message;
+	EXPECT_EQ(absent->election->lease_runs_for, SpecLimits::max_fail_interval);
+	// "It is over" is always said, so that it is never taken for silence.
+	ClusterData over = *absent;
+	over.election->lease_runs_for = Duration(0);
+	EXPECT_EQ(*parse_clusterdata(clusterdata_to_text(over)), over);
+	for (const std::string_view damaged : {"-1", "600001", "1.5", "\"5s\"", "true"})
+		EXPECT_NE(refusal(with(full_json(), {"election", "leaseRunsForMs"}, *Json::parse(damaged))),
+		          "")
+		    << damaged;
 }
 
 TEST(ClusterDataText, UnknownFieldsAtEveryLevelSurviveAChange) {
@@ -271,8 +287,9 @@ TEST(ClusterDataLimits, TheLargestThatTheModelAllowsFitsIntoTheBound) {
 	ClusterData data = initial_clusterdata(ClusterSpec{}, "0123456789abcdef");
 	data.phase = ClusterPhase::Normal;
 	data.epoch = Epoch{9};
-	data.election = Election{Epoch{9}, DbUid{uid_text(0)},    {Timeline{99}, Lsn{~0ull}}, {},
-	                         {},       std::string(5000, 'r')};
+	data.election =
+	    Election{Epoch{9}, DbUid{uid_text(0)},    {Timeline{99}, Lsn{~0ull}}, {}, Duration(0),
+	             {},       std::string(5000, 'r')};
 	for (std::size_t i = 0; i < ModelLimits::max_dbs; i++) {
 		const std::size_t host = i % ModelLimits::max_keepers;
 		const KeeperUid keeper{std::string(37, 'k') + std::to_string(100 + host)};

@@ -117,6 +117,28 @@ TEST(BeatText, IsSmall) {
 	          R"("position":{"timeline":3,"lsn":"0/5000060"},"writable":true})");
 }
 
+TEST(BeatText, ToldOfAnUnfitMasterItSaysWhyInAFewBytes) {
+	Beat beat = full_beat();
+	beat.unfit = "WAL flushes hang for 5s";
+	beat.yielded = true;
+	EXPECT_EQ(beat_to_text(beat),
+	          R"({"epoch":7,"db":"0a1b2c3d","masterRevision":1234,"validMs":5000,)"
+	          R"("position":{"timeline":3,"lsn":"0/5000060"},"writable":true,)"
+	          R"("unfit":"WAL flushes hang for 5s","yielded":true})");
+	expect_read_back(beat, parse_beat, beat_to_text);
+	beat.unfit = std::string(255, 'x') + "\u00e4";
+	const auto cut = parse_beat(beat_to_text(beat));
+	ASSERT_TRUE(cut.ok()) << cut.error().message;
+	EXPECT_EQ(cut->unfit, std::string(255, 'x'));
+	for (const std::string &field :
+	     {R"("unfit":")" + std::string(257, 'x') + "\"", std::string(R"("unfit":1)"),
+	      std::string(R"("yielded":"true")")})
+		EXPECT_FALSE(parse_beat(R"({"epoch":7,"db":"0a1b2c3d","masterRevision":1,"validMs":5000,)" +
+		                        field + "}")
+		                 .ok())
+		    << field;
+}
+
 TEST(BeatText, OnlyAReleasedOneMayBeValidForNoTime) {
 	Beat beat = full_beat();
 	beat.valid = Duration(0);

@@ -141,6 +141,27 @@ TEST(SpecRefusals, AStoreCallMustFitIntoThePlaceForThree) {
 	EXPECT_NE(refusal(R"({"requestTimeout":"1ms"})").find("too short"), std::string::npos);
 }
 
+TEST(SpecRefusals, HealthTimeoutsMustBearASlowMachine) {
+	EXPECT_EQ(
+	    refusal(R"({"keeperStallTimeout":"2s","recoveryTimeout":"1s","walStallTimeout":"1s"})"),
+	    "");
+	EXPECT_EQ(
+	    refusal(R"({"keeperStallTimeout":"0s","recoveryTimeout":"0s","walStallTimeout":"0s"})"),
+	    "");
+	EXPECT_EQ(refusal(R"({"keeperStallTimeout":"1.9s"})"),
+	          R"(keeperStallTimeout: "1.9s" is too short; write at least "2s", or "0s" for )"
+	          "failInterval");
+	EXPECT_EQ(refusal(R"({"recoveryTimeout":"999ms"})"),
+	          R"(recoveryTimeout: "999ms" is too short; write at least "1s", or "0s" for )"
+	          "failInterval");
+	EXPECT_NE(refusal(R"({"walStallTimeout":"1ms"})").find("walStallTimeout: "), std::string::npos);
+	EXPECT_NE(refusal(R"({"walStallTimeout":"721h"})").find("out of range"), std::string::npos);
+	EXPECT_NE(refusal(R"({"walStallTimeout":5})").find("not a duration"), std::string::npos);
+	EXPECT_EQ(refusal(R"({"minWalFreeSpace":"32MB"})"),
+	          R"(minWalFreeSpace: "32MB" is not acceptable; allowed is an integer of at least 0)");
+	EXPECT_EQ(refusal(R"({"minWalFreeSpace":0})"), "");
+}
+
 TEST(SpecRefusals, SayWhatThisVersionDoesNotDo) {
 	for (const std::string_view text :
 	     {R"({"synchronousReplication":true})", R"({"SynchronousReplication":true})",
@@ -233,7 +254,9 @@ TEST(SpecWriting, InEffectShowsEveryOptionAndKeepsTheUnknown) {
 	EXPECT_EQ(spec_to_json(given).dump(),
 	          R"({"initMode":"new","failInterval":"2s","sleepInterval":"5s",)"
 	          R"("requestTimeout":"0s","proxyTimeout":"10s","syncTimeout":"0s",)"
-	          R"("electionPatience":"1s","maxStandbyLag":1048576,"maxStandbys":20,)"
+	          R"("electionPatience":"1s","keeperStallTimeout":"0s","recoveryTimeout":"0s",)"
+	          R"("walStallTimeout":"0s","minWalFreeSpace":33554432,)"
+	          R"("maxStandbyLag":1048576,"maxStandbys":20,)"
 	          R"("additionalWalSenders":5,"defaultSSLMode":"","newConfig":{"dataChecksums":true},)"
 	          R"("pgParameters":{},"pgHBA":[],"mine":{"x":1.5},"minSynchronousStandbys":2})");
 	ClusterSpec again = spec(spec_to_json(given).dump());

@@ -124,6 +124,7 @@ TEST(KeeperPlan, TheWinnerSavesTheEpochThenActsAndPromotes) {
 	EXPECT_TRUE(decision.act_as_master);
 	EXPECT_EQ(decision.master_revision, 200);
 	EXPECT_EQ(decision.valid, seconds(5));
+	EXPECT_EQ(decision.health, health_limits(ClusterSpec()));
 	EXPECT_TRUE(decision.promote);
 	EXPECT_EQ(decision.create_slots, std::vector<std::string>{"stolon_bbbbbbbb"});
 }
