@@ -12,6 +12,7 @@ extern "C" {
 #if PG_VERSION_NUM >= 150000
 #include "access/xlogrecovery.h"
 #endif
+#include "catalog/objectaccess.h"
 #include "catalog/pg_control.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
@@ -28,6 +29,7 @@ extern "C" {
 #include "postmaster/bgwriter.h"
 #include "postmaster/interrupt.h"
 #include "postmaster/postmaster.h"
+#include "replication/logicalworker.h"
 #include "replication/slot.h"
 #include "replication/walreceiver.h"
 #include "replication/walsender.h"
@@ -39,6 +41,7 @@ extern "C" {
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
+#include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
@@ -131,6 +134,26 @@ inline bool parameter_exists(const char *name) {
 	return found;
 }
 
+/// Before version 17 an extension can name a wait event only as that of a lock tranche of its own:
+/// to be called where shared memory is asked for.
+inline void request_wait_event(const char *name) {
+#if PG_VERSION_NUM >= 170000
+	(void)name;
+#else
+	RequestNamedLWLockTranche(name, 1);
+#endif
+}
+
+/// What pgstat_report_wait_start() takes, so that pg_stat_activity shows this name. Called when
+/// shared memory is made, in the postmaster.
+inline uint32 make_wait_event(const char *name) {
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew(name);
+#else
+	return PG_WAIT_LWLOCK | GetNamedLWLockTranche(name)->lock.tranche;
+#endif
+}
+
 inline void reserve_guc_prefix(const char *prefix) {
 #if PG_VERSION_NUM >= 150000
 	MarkGUCPrefixReserved(prefix);
@@ -149,6 +172,15 @@ inline bool walk_expression(Node *node, bool (*walker)(Node *, void *), void *co
 	using Any = void (*)();
 	return expression_tree_walker(node, reinterpret_cast<Untyped>(reinterpret_cast<Any>(walker)),
 	                              context);
+#endif
+}
+
+/// Is this an autovacuum worker (which has a database, but no client)?
+inline bool is_autovacuum_worker(const PGPROC &process) {
+#if PG_VERSION_NUM >= 140000
+	return (process.statusFlags & PROC_IS_AUTOVACUUM) != 0;
+#else
+	return (ProcGlobal->allPgXact[process.pgprocno].vacuumFlags & PROC_IS_AUTOVACUUM) != 0;
 #endif
 }
 

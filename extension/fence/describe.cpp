@@ -8,6 +8,10 @@ bool is_lost(FenceReason reason) {
 	return reason == FenceReason::Replaced || reason == FenceReason::NotNamed;
 }
 
+bool names_another(const SharedCopy &shared) {
+	return is_lost(shared.reason) && shared.other_named;
+}
+
 void describe_fence(const SharedCopy &shared, char *out, std::size_t size) {
 	const char *separator = shared.store_problem[0] != '\0' ? ": " : "";
 	const unsigned long long epoch = shared.successor_epoch;

@@ -58,6 +58,15 @@ bool range_table_is_harmless(const PlannedStmt *statement) {
 
 }  // namespace
 
+bool is_own_function(Oid function_oid) {
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function_oid));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	const bool own = is_stolon_function(tuple, reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple)));
+	ReleaseSysCache(tuple);
+	return own;
+}
+
 bool is_exempt_query(const PlannedStmt *statement) {
 	if (!is_read_only_query(statement) || statement->subplans != NIL ||
 	    !range_table_is_harmless(statement))

@@ -9,6 +9,8 @@ namespace stolon::pg {
 /// A SELECT that reads no table and calls nothing but stolon's own status functions and harmless
 /// built-in ones.
 bool is_exempt_query(const PlannedStmt *statement);
+/// One of stolon's own functions: they live in C, in this library.
+bool is_own_function(Oid function_oid);
 /// SHOW, SET, transaction control (COMMIT passes its own gates), and what only concerns the session
 /// itself.
 bool is_exempt_utility(const Node *statement);

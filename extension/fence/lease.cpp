@@ -43,7 +43,7 @@ void give_mandate(uint64 epoch, int64 master_revision, int64 valid_ms, const cha
 		wake(&SharedState::lease_latch);
 }
 
-void withdraw_mandate(FenceReason reason, uint64 successor_epoch, const char *successor) {
+bool withdraw_mandate(FenceReason reason, uint64 successor_epoch, const char *successor) {
 	SharedState *state = shared_state();
 	SpinLockAcquire(&state->mutex);
 	const bool changed = state->mandate.active || state->reason != reason ||
@@ -54,14 +54,16 @@ void withdraw_mandate(FenceReason reason, uint64 successor_epoch, const char *su
 		state->mandate.sequence++;
 		state->mandate.active = false;
 		state->reason = reason;
+		state->other_named = successor[0] != '\0';
 		state->successor_epoch = successor_epoch;
 		strlcpy(state->successor, successor, sizeof state->successor);
 	}
 	SpinLockRelease(&state->mutex);
 	if (!changed)
-		return;
+		return false;
 	wake(&SharedState::lease_latch);
 	ConditionVariableBroadcast(&state->lease_changed);
+	return true;
 }
 
 bool has_won_lease(int64 master_revision) {
@@ -116,7 +118,7 @@ void beat_was_put(uint64 sequence, uint64 sent_ns, int64 valid_ms) {
 		wake(&SharedState::keeper_latch);
 }
 
-void mandate_was_refused(uint64 sequence, uint64 successor_epoch) {
+void mandate_was_refused(uint64 sequence, uint64 successor_epoch, bool other_named) {
 	SharedState *state = shared_state();
 	bool ended = false;
 	SpinLockAcquire(&state->mutex);
@@ -126,6 +128,7 @@ void mandate_was_refused(uint64 sequence, uint64 successor_epoch) {
 		state->mandate.active = false;
 		state->refused_revision = state->mandate.master_revision;
 		state->reason = FenceReason::Replaced;
+		state->other_named = other_named;
 		state->successor_epoch = successor_epoch;
 		state->successor[0] = '\0';
 		ended = true;

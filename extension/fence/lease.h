@@ -21,8 +21,9 @@ inline uint64 lease_remaining_ns() {
 /// Keeper worker: from now on act as master of this epoch. No change when the same mandate is in
 /// force.
 void give_mandate(uint64 epoch, int64 master_revision, int64 valid_ms, const char *db);
-/// Keeper worker: not the master (any more). Takes the deadline away at once.
-void withdraw_mandate(FenceReason reason, uint64 successor_epoch, const char *successor);
+/// Keeper worker: not the master (any more). Takes the deadline away at once. `successor`: the
+/// keeper that is, "" when there is none. False: that was known already.
+bool withdraw_mandate(FenceReason reason, uint64 successor_epoch, const char *successor);
 
 /// A beat on the strength of this revision of `master` was put, and nothing has taken the lease
 /// away since. Says nothing about whether it is valid at this instant.
@@ -36,7 +37,8 @@ void beat_is_sent(uint64 sequence, uint64 sent_ns, int64 valid_ms);
 /// mandate has changed since.
 void beat_was_put(uint64 sequence, uint64 sent_ns, int64 valid_ms);
 /// Lease worker: the store said that `master` is not what this mandate rests on. Ends the mandate.
-void mandate_was_refused(uint64 sequence, uint64 successor_epoch);
+/// `other_named`: it names another db, not just none.
+void mandate_was_refused(uint64 sequence, uint64 successor_epoch, bool other_named);
 /// Lease worker: another server beats under this one's name (a copy of its data directory). Takes
 /// the deadline away; the mandate stays, since the store still names this db.
 void lease_was_taken(uint64 sequence, const char *problem);

@@ -7,6 +7,8 @@ namespace stolon::pg {
 
 namespace {
 
+constexpr const char *wait_event_name = "StolonFence";
+
 SharedState *state = nullptr;
 char instance[17] = "";
 shmem_startup_hook_type previous_startup = nullptr;
@@ -16,6 +18,7 @@ shmem_request_hook_type previous_request = nullptr;
 
 void reserve() {
 	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)));
+	request_wait_event(wait_event_name);
 }
 
 #if PG_VERSION_NUM >= 150000
@@ -41,6 +44,9 @@ void on_startup() {
 		state->reason = FenceReason::Starting;
 	}
 	LWLockRelease(AddinShmemInitLock);
+	// Takes locks of its own on version 17.
+	if (!found)
+		state->wait_event = make_wait_event(wait_event_name);
 }
 
 void forget_latch(int, Datum slot) {
@@ -78,6 +84,10 @@ SharedState *shared_state() {
 	return state;
 }
 
+uint32 fence_wait_event() {
+	return state->wait_event;
+}
+
 uint64 boottime_ns() {
 	timespec now = {};
 	clock_gettime(CLOCK_BOOTTIME, &now);
@@ -103,6 +113,7 @@ SharedCopy copy_shared_state() {
 	copy.mandate = state->mandate;
 	copy.reason = state->reason;
 	copy.last_beat_ns = state->last_beat_ns;
+	copy.other_named = state->other_named;
 	copy.successor_epoch = state->successor_epoch;
 	memcpy(copy.successor, state->successor, sizeof copy.successor);
 	memcpy(copy.own_db, state->own_db, sizeof copy.own_db);

@@ -29,6 +29,8 @@ enum class FenceReason : uint32 {
 struct SharedState {
 	slock_t mutex;
 
+	uint32 wait_event;  ///< of those who wait for the lease; set when the memory is made
+
 	/// CLOCK_BOOTTIME in ns until which this server may acknowledge; 0: it may not.
 	pg_atomic_uint64 deadline_ns;
 	/// Highest stolon.config_token that the startup process has taken over, and its PGPROC.
@@ -39,8 +41,9 @@ struct SharedState {
 	Mandate mandate;
 	int64 refused_revision;  ///< of `master`: the store has said that it is over
 	FenceReason reason;
-	uint64 last_beat_ns;          ///< when the last beat that was put had been sent; 0: never
-	uint64 successor_epoch;       ///< with FenceReason::Replaced or NotNamed
+	bool other_named;        ///< with Replaced or NotNamed: another db is the master, not just none
+	uint64 last_beat_ns;     ///< when the last beat that was put had been sent; 0: never
+	uint64 successor_epoch;  ///< with FenceReason::Replaced or NotNamed
 	char successor[NAMEDATALEN];  ///< keeper that is the master now, if known
 	char own_db[NAMEDATALEN];
 	uint64 view_generation;
@@ -55,6 +58,9 @@ struct SharedState {
 void request_shared_state();
 /// nullptr when the library was not preloaded.
 SharedState *shared_state();
+
+/// What pg_stat_activity shows as wait_event of a process that waits for the lease: StolonFence.
+uint32 fence_wait_event();
 
 uint64 boottime_ns();
 
@@ -72,6 +78,7 @@ void report_startup_token(uint64 token) noexcept;
 struct SharedCopy {
 	Mandate mandate;
 	FenceReason reason;
+	bool other_named;
 	uint64 last_beat_ns;
 	uint64 successor_epoch;
 	char successor[NAMEDATALEN];

@@ -11,6 +11,7 @@
 #include "extension/bridge/guard.h"
 #include "extension/bridge/settings.h"
 #include "extension/bridge/worker.h"
+#include "extension/fence/clients.h"
 #include "extension/fence/lease.h"
 #include "extension/keeper/actions.h"
 #include "extension/keeper/local_state.h"
@@ -166,8 +167,7 @@ private:
 	bool apply(Instant now) {
 		bool changed = false;
 		if (decision_.lost)
-			withdraw_mandate(FenceReason::NotNamed, data_->epoch.value,
-			                 decision_.successor.value.c_str());
+			give_up_role();
 		if (decision_.save_epoch) {
 			core::DataState state = local_.state;
 			state.epoch = *decision_.save_epoch;
@@ -196,6 +196,21 @@ private:
 		if (decision_.generation != 0)
 			applied_generation_ = decision_.generation;
 		return changed;
+	}
+
+	void give_up_role() {
+		const bool news = withdraw_mandate(FenceReason::NotNamed, data_->epoch.value,
+		                                   decision_.successor.value.c_str());
+		if (news && !local_.in_recovery && !decision_.successor.value.empty())
+			end_sessions();
+	}
+
+	// The launcher stops this server, but it may be slow, or dead.
+	void end_sessions() const {
+		const int ended = terminate_clients();
+		ereport(LOG, (errmsg("stolon: keeper \"%s\" is the master of epoch " UINT64_FORMAT
+		                     "; %d sessions are ended",
+		                     decision_.successor.value.c_str(), data_->epoch.value, ended)));
 	}
 
 	bool apply_configuration() {

@@ -10,6 +10,7 @@
 #include "core/model/keys.h"
 #include "extension/bridge/settings.h"
 #include "extension/bridge/worker.h"
+#include "extension/fence/clients.h"
 #include "extension/fence/lease.h"
 
 namespace stolon::pg {
@@ -199,7 +200,10 @@ private:
 				if (auto parsed = core::parse_master_key(master[0].value))
 					named = *parsed;
 			}
-			mandate_was_refused(sequence, named.epoch.value);
+			const bool other = !named.db.empty() && named.db.value != mandate_.db;
+			mandate_was_refused(sequence, named.epoch.value, other);
+			if (other && !RecoveryInProgress())
+				terminate_clients();
 			return;
 		}
 		// Our own beat whose answer was lost, a key that somebody deleted, or another server's.
