@@ -102,7 +102,12 @@ bool Launcher::release_now(Instant now) {
 	const std::string reason =
 	    last_exit_.empty() ? "the server was not running when the launcher started" : last_exit_;
 	releaser_.release(dir_.state.db, reason, request_timeout(), now, [this] {
-		spdlog::info("mastership of db {}: {}", dir_.state.db.value, releaser_.last_outcome());
+		const std::string outcome =
+		    "mastership of db " + dir_.state.db.value + ": " + releaser_.last_outcome();
+		// A store that is away gives the same answer ten times a second.
+		if (outcome != logged_release_)
+			spdlog::info("{}", outcome);
+		logged_release_ = outcome;
 		loop_.wake();
 	});
 	return false;

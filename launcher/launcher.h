@@ -107,6 +107,7 @@ private:
 	// The view
 	std::optional<core::ClusterData> data_;
 	std::int64_t data_revision_ = 0;
+	std::string data_text_;
 	bool data_is_readable_ = true;  ///< the newest value could be parsed
 	std::string uid_taken_by_;
 	bool node_is_ours_ = false;  ///< our node entry has been put by this process
@@ -140,7 +141,7 @@ private:
 	core::Instant stop_requested_at_;
 	std::optional<core::Instant> leave_by_;
 
-	std::string logged_decision_, logged_problem_;
+	std::string logged_decision_, logged_problem_, logged_release_;
 	std::string shown_progress_;
 	core::Instant progress_shown_at_;
 };

@@ -35,12 +35,15 @@ void Launcher::observe_view() {
 			spdlog::error("the cluster has vanished from the store: clusterdata is gone");
 		data_.reset();
 		data_revision_ = 0;
+		data_text_.clear();
 		data_is_readable_ = true;
 		return;
 	}
-	if (entry->mod_revision == data_revision_)
+	// A store that was restored may have other contents at the same revision.
+	if (entry->mod_revision == data_revision_ && entry->value == data_text_)
 		return;
 	data_revision_ = entry->mod_revision;
+	data_text_ = entry->value;
 	auto parsed = core::parse_clusterdata(entry->value);
 	data_is_readable_ = parsed.ok();
 	if (!parsed.ok()) {

@@ -33,7 +33,10 @@ Releaser::Releaser(store::Store &store, core::Keys keys, core::KeeperUid keeper)
     : store_(store), keys_(std::move(keys)), keeper_(std::move(keeper)) {}
 
 void Releaser::observe(const store::Mirror &mirror) {
-	if (!mirror.ready() || mirror.revision() < view_.revision)
+	// A store that was restored goes back; what was read after the transaction's answer counts
+	// then.
+	if (!mirror.ready() ||
+	    (mirror.revision() < view_.revision && mirror.fresh_at() <= answered_at_))
 		return;
 	LeaseView view;
 	view.revision = mirror.revision();
@@ -75,6 +78,7 @@ void Releaser::release(const core::DbUid &db, const std::string &reason, core::D
 	store_.txn(std::move(request), timeout,
 	           [this, released, done = std::move(done)](core::Result<store::TxnResponse> result) {
 		           in_flight_ = false;
+		           answered_at_ = store_.clock();
 		           if (result.ok())
 			           answered(*result, released);
 		           else

@@ -55,6 +55,7 @@ private:
 	core::KeeperUid keeper_;
 	LeaseView view_;
 	bool in_flight_ = false;
+	core::Instant answered_at_;
 	std::optional<core::Instant> retry_at_;
 	std::string last_outcome_;
 };

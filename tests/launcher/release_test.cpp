@@ -43,6 +43,20 @@ protected:
 				releaser_->observe(*mirror_);
 		}
 	}
+	/// A mirror that has read everything once and learns nothing more.
+	std::unique_ptr<store::Mirror> read_all(store::FakeCluster &cluster, store::Store &connection) {
+		store::MirrorOptions options;
+		options.prefix = keys_.root();
+		auto mirror = std::make_unique<store::Mirror>(connection, options);
+		for (int i = 0; i < 30 && !mirror->ready(); ++i) {
+			now_ = now_ + core::milliseconds(10);
+			cluster.set_now(now_);
+			mirror->poll(now_);
+			connection.process();
+		}
+		EXPECT_TRUE(mirror->ready());
+		return mirror;
+	}
 	std::int64_t put(const std::string &key, const std::string &value) {
 		store::TxnRequest request;
 		request.then_ops = {Op::put(key, value)};
@@ -184,6 +198,32 @@ TEST_F(Release, a_beat_that_comes_after_the_release_is_released_again) {
 	EXPECT_TRUE(releaser_->is_needed(own_db));
 	release();
 	EXPECT_TRUE(stored_beat().released);
+}
+
+TEST_F(Release, a_store_that_went_back_is_believed) {
+	const auto master = name_master(own_db, 3);
+	put_beat(beat_of(own_db, 3, master));
+	release();
+	ASSERT_NE(releaser_->released_revision(own_db), 0);
+	store::FakeCluster restored;
+	const auto connection = restored.connect();
+	const auto mirror = read_all(restored, *connection);
+	ASSERT_LT(mirror->revision(), mirror_->revision());
+	releaser_->observe(*mirror);
+	EXPECT_EQ(releaser_->released_revision(own_db), 0) << "nothing is said of a release there";
+}
+
+TEST_F(Release, what_was_read_before_the_release_does_not_undo_it) {
+	const auto master = name_master(own_db, 3);
+	put_beat(beat_of(own_db, 3, master));
+	const auto connection = cluster_.connect();
+	const auto behind = read_all(cluster_, *connection);
+	follow_mirror_ = false;
+	release();
+	ASSERT_NE(releaser_->released_revision(own_db), 0);
+	ASSERT_LT(behind->revision(), mirror_->revision());
+	releaser_->observe(*behind);
+	EXPECT_NE(releaser_->released_revision(own_db), 0);
 }
 
 TEST_F(Release, an_answer_that_was_lost_is_found_by_the_next_attempt) {
