@@ -9,6 +9,7 @@
 #include "launcher/initdb.h"
 #include "launcher/launcher.h"
 #include "launcher/reaper.h"
+#include "launcher/server_conf.h"
 #include "spdlog/spdlog.h"
 #include "store/files.h"
 
@@ -26,6 +27,13 @@ namespace {
 constexpr core::Duration reap_bound = core::milliseconds(200);
 constexpr core::Duration reap_pause = core::milliseconds(100);
 constexpr core::Duration leave_bound = core::seconds(1);
+
+std::string joined(const std::vector<std::string> &names) {
+	std::string text;
+	for (const auto &name : names)
+		text += (text.empty() ? "" : ", ") + name;
+	return text;
+}
 
 }  // namespace
 
@@ -225,11 +233,35 @@ core::Result<std::string> Launcher::stolon_conf(const core::DbUid &follow) const
 	                                data_->election.has_value());
 }
 
+/// Why a server may not be started with its postgresql.auto.conf; "" = it may. A standby that would
+/// follow somebody else looks alive and can't be led; a parameter that is only other than it should
+/// be is not worth a server that does not start.
+std::string Launcher::auto_conf_problem(bool primary) {
+	const std::string path = paths_.pgdata() + "/postgresql.auto.conf";
+	const auto text = store::read_small_file(path);
+	if (!text.ok() && text.error().kind != core::ErrorKind::NotFound)
+		return text.error().message;
+	Overrides overrides = overrides_in(text.ok() ? *text : std::string());
+	if (!primary && !overrides.upstream.empty())
+		return "\"" + path + "\" sets " + joined(overrides.upstream) +
+		       ", which stolon has to set on a standby: remove that from the file";
+	auto &names = overrides.others;
+	names.insert(names.end(), overrides.upstream.begin(), overrides.upstream.end());
+	if (!names.empty())
+		spdlog::warn("\"{}\" sets {} and overrides stolon.conf: remove that from the file", path,
+		             joined(names));
+	return {};
+}
+
 bool Launcher::start(bool primary, const core::DbUid &follow, Instant now) {
 	const char *const what = primary ? "start as primary" : "start as standby";
 	const auto conf = stolon_conf(follow);
 	if (!conf.ok()) {
 		failed(now, what, conf.error().message);
+		return false;
+	}
+	if (const auto problem = auto_conf_problem(primary); !problem.empty()) {
+		failed(now, what, problem);
 		return false;
 	}
 	const std::string hba =
@@ -241,7 +273,8 @@ bool Launcher::start(bool primary, const core::DbUid &follow, Instant now) {
 	}
 	struct stat log = {};
 	log_offset_ = !server_log_.empty() && ::stat(server_log_.c_str(), &log) == 0 ? log.st_size : 0;
-	auto started = Postmaster::start(options_.bin_path, paths_.pgdata(), server_log_);
+	auto started =
+	    Postmaster::start(options_.bin_path, paths_.pgdata(), server_log_, fence_arguments(*conf));
 	if (!started.ok()) {
 		failed(now, what, started.error().message);
 		return false;

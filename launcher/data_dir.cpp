@@ -203,14 +203,6 @@ Status set_signal_file(const std::string &path, bool wanted) {
 	return exists(path) ? Status() : store::write_file_atomically(path, "", 0600);
 }
 
-bool is_assignment_of(const std::string &line, std::string_view name) {
-	const std::size_t begin = line.find_first_not_of(" \t");
-	if (begin == std::string::npos || line.compare(begin, name.size(), name) != 0)
-		return false;
-	const std::size_t after = begin + name.size();
-	return after >= line.size() || line[after] == ' ' || line[after] == '\t' || line[after] == '=';
-}
-
 constexpr std::string_view include_line = "include_if_exists = 'stolon.conf'";
 
 /// postgresql.conf belongs to the administrator; only the one line is ever added, at its end, where
@@ -368,18 +360,6 @@ Status prepare_start(const std::string &pgdata, const std::string &stolon_conf,
 	if (auto done = set_signal_file(pgdata + "/standby.signal", standby); !done.ok())
 		return done;
 	return store::sync_path(pgdata);
-}
-
-std::string without_upstream(const std::string &stolon_conf) {
-	std::istringstream lines(stolon_conf);
-	std::string result;
-	for (std::string line; std::getline(lines, line);) {
-		if (is_assignment_of(line, "primary_conninfo") ||
-		    is_assignment_of(line, "primary_slot_name"))
-			continue;
-		result += line + "\n";
-	}
-	return result;
 }
 
 }  // namespace stolon::launcher

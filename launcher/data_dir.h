@@ -54,7 +54,4 @@ core::Result<std::string> swap_in(const Paths &paths, const Identity &identity,
 core::Status prepare_start(const std::string &pgdata, const std::string &stolon_conf,
                            const std::string &pg_hba, bool standby);
 
-/// stolon.conf without its upstream, for a start without knowledge of the cluster.
-std::string without_upstream(const std::string &stolon_conf);
-
 }  // namespace stolon::launcher

@@ -73,6 +73,7 @@ private:
 	bool begin_task(const char *name, const core::LauncherDecision &decision,
 	                const std::function<core::Status()> &work, core::Instant now);
 	bool swap_now(const core::LauncherDecision &decision, core::Instant now);
+	std::string auto_conf_problem(bool primary);
 	bool start(bool primary, const core::DbUid &follow, core::Instant now);
 	core::Result<std::string> stolon_conf(const core::DbUid &follow) const;
 	bool stop(core::StopLevel level, core::Instant now);

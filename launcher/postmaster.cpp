@@ -50,7 +50,8 @@ bool tells_why(const std::string &line) {
 }  // namespace
 
 core::Result<Postmaster> Postmaster::start(const std::string &bin_path, const std::string &pgdata,
-                                           const std::string &log_path) {
+                                           const std::string &log_path,
+                                           const std::vector<std::string> &arguments) {
 	OwnedFd log;
 	if (!log_path.empty()) {
 		auto opened = open_log(log_path);
@@ -60,6 +61,7 @@ core::Result<Postmaster> Postmaster::start(const std::string &bin_path, const st
 	}
 	Command command;
 	command.argv = {bin_path + "/postgres", "-D", pgdata};
+	command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
 	command.without = {"PGDATA"};
 	auto pid = spawn_server(command, log.get());
 	if (!pid.ok())

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/result.h"
 #include "launcher/postmaster_file.h"
@@ -15,9 +16,11 @@ namespace stolon::launcher {
 
 class Postmaster {
 public:
-	/// Starts `postgres -D pgdata`. Its output is appended to `log_path` ("" = our own stderr).
+	/// Starts `postgres -D pgdata` with further arguments. Its output is appended to `log_path` (""
+	/// = our own stderr).
 	static core::Result<Postmaster> start(const std::string &bin_path, const std::string &pgdata,
-	                                      const std::string &log_path);
+	                                      const std::string &log_path,
+	                                      const std::vector<std::string> &arguments = {});
 	/// Takes over a server that already runs there; nullopt if none does.
 	static std::optional<Postmaster> adopt(const std::string &pgdata);
 

@@ -235,11 +235,5 @@ TEST_F(DataDirectory, the_include_has_the_last_word_again_after_an_edit) {
 	          "include_if_exists = 'stolon.conf'\n");
 }
 
-TEST(StolonConf, loses_its_upstream_and_nothing_else) {
-	EXPECT_EQ(without_upstream("port = 1\nprimary_conninfo = 'host=a'\nprimary_slot_name='s'\n"
-	                           "primary_conninfo_note = 'x'\n"),
-	          "port = 1\nprimary_conninfo_note = 'x'\n");
-}
-
 }  // namespace
 }  // namespace stolon::launcher::test
