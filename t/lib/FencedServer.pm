@@ -15,6 +15,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use StolonLab;
+use StolonRelay;
 
 my $cluster_uid = '0123456789abcdef';
 my @servers;
@@ -25,7 +26,8 @@ sub free_port {
 	return $socket->sockport;
 }
 
-# Options: spec (a hash, the cluster's), parameters (a text for postgresql.conf).
+# Options: spec (a hash, the cluster's), parameters (a text for postgresql.conf), environment (a hash, the server's), relay
+# (the server reaches the store through a StolonRelay), endpoints (a text, in front of the store's own endpoint).
 sub new {
 	my ($class, %options) = @_;
 	my ($failed, $base, $problem) = StolonLab::run_command(
@@ -34,7 +36,8 @@ sub new {
 	chomp $base;
 	my $self = bless {
 		base => $base, data => "$base/data", port => free_port(), store_port => free_port(),
-		spec => $options{spec} // {}, owner => $$, generation => 0,
+		spec => $options{spec} // {}, owner => $$, generation => 0, writers => [],
+		environment => $options{environment} // {},
 	}, $class;
 	push @servers, $self;
 	chomp($self->{bin} = `@{[$ENV{PG_CONFIG} // 'pg_config']} --bindir`);
@@ -45,7 +48,14 @@ sub new {
 		chown $uid, $gid, $base, $self->{data};
 		$self->{as} = [ 'setpriv', "--reuid=$uid", "--regid=$gid", '--clear-groups' ];
 	}
+	$self->{peer_port} = free_port();
 	$self->start_store;
+	my $port = $self->{store_port};
+	if ($options{relay}) {
+		$self->{relay} = StolonRelay->new(to => $port, log => "$base/relay.log", mark => key('keepers/beat/k1'));
+		$port = $self->{relay}->port;
+	}
+	$self->{endpoints} = join ',', $options{endpoints} // (), "http://127.0.0.1:$port";
 	$self->make_data($options{parameters} // '');
 	return $self;
 }
@@ -63,7 +73,7 @@ sub run {
 sub start_store {
 	my ($self) = @_;
 	my $client = "http://127.0.0.1:$self->{store_port}";
-	my $peer = 'http://127.0.0.1:' . free_port();
+	my $peer = "http://127.0.0.1:$self->{peer_port}";
 	$self->{store} = StolonLab::spawn($self, "$self->{base}/etcd.log", 'etcd', '--data-dir', "$self->{base}/etcd",
 		'--listen-client-urls', $client, '--advertise-client-urls', $client,
 		'--listen-peer-urls', $peer, '--initial-advertise-peer-urls', $peer, '--initial-cluster', "default=$peer");
@@ -77,7 +87,7 @@ sub make_data {
 	$self->run("$self->{bin}/initdb", '-D', $data, '-U', 'postgres', '-A', 'trust', '--no-sync');
 	append("$data/postgresql.conf", "fsync = off\n$parameters\ninclude_if_exists = 'stolon.conf'\n");
 	append("$data/stolon.conf", join "\n", "shared_preload_libraries = 'stolon'", "stolon.cluster_name = 'fenced'",
-		"stolon.keeper_uid = 'k1'", "stolon.store_endpoints = 'http://127.0.0.1:$self->{store_port}'",
+		"stolon.keeper_uid = 'k1'", "stolon.store_endpoints = '$self->{endpoints}'",
 		"stolon.advertise_host = '127.0.0.1'", "listen_addresses = '127.0.0.1'", "port = $self->{port}",
 		"unix_socket_directories = ''", '');
 	append("$data/stolon.state", JSON::PP::encode_json({ clusterName => 'fenced', clusterUID => $cluster_uid,
@@ -108,7 +118,8 @@ sub truncate_file {
 
 sub start {
 	my ($self) = @_;
-	$self->run("$self->{bin}/pg_ctl", '-D', $self->{data}, '-l', "$self->{data}/server.log", '-w', 'start');
+	my @environment = map { "$_=$self->{environment}{$_}" } sort keys %{ $self->{environment} };
+	$self->run('env', @environment, "$self->{bin}/pg_ctl", '-D', $self->{data}, '-l', "$self->{data}/server.log", '-w', 'start');
 	return;
 }
 
@@ -177,6 +188,22 @@ sub name_master {
 sub freeze_store { kill 'STOP', $_[0]{store}; return }
 sub thaw_store { kill 'CONT', $_[0]{store}; return }
 
+# What a power failure does to etcd; start_store() brings it back.
+sub kill_store {
+	my ($self) = @_;
+	kill 'KILL', $self->{store};
+	waitpid $self->{store}, 0;
+	return;
+}
+
+sub etcdctl {
+	my ($self, @arguments) = @_;
+	local $ENV{ETCDCTL_API} = 3;
+	my ($code, $out, $err) = StolonLab::run_command('etcdctl', '--endpoints', "http://127.0.0.1:$self->{store_port}", @arguments);
+	die "etcdctl @arguments failed: $err\n" if $code != 0;
+	return $out;
+}
+
 sub dsn { return "host=127.0.0.1 port=$_[0]{port} user=postgres dbname=postgres" }
 
 # (exit code, output, messages) of statements in one session; each text is a message of its own.
@@ -216,10 +243,104 @@ sub status { return $_[0]->sql("select $_[1] from stolon.status()") }
 # Seconds for which the lease still lasts.
 sub remaining { return $_[0]->sql('select extract(epoch from stolon.lease_remaining())') }
 
+# When the lease ends, in microseconds on StolonLab's clock: not before the first, not after the second. 0 when it is not
+# held.
+sub deadline {
+	my ($self) = @_;
+	my $before = StolonLab::now();
+	my $left = $self->remaining * 1e6;
+	return $left > 0 ? ($before + $left, StolonLab::now() + $left) : (0, 0);
+}
+
+# ---- Processes
+
+sub postmaster {
+	my ($self) = @_;
+	open my $file, '<', "$self->{data}/postmaster.pid" or die "no postmaster.pid: $!\n";
+	return 0 + <$file>;
+}
+
+# {pid => what ps would show} of the processes that the postmaster has started.
+sub children {
+	my ($self) = @_;
+	return children_of($self->postmaster);
+}
+
+sub children_of {
+	my ($parent) = @_;
+	my %found;
+	for my $path (glob '/proc/[0-9]*/stat') {
+		my $stat = read_text($path);
+		next unless $stat =~ /^(\d+) .*\) \S (\d+)/s && $2 == $parent;
+		my $pid = $1;
+		($found{$pid} = read_text("/proc/$pid/cmdline")) =~ s/\0.*//s;
+	}
+	return %found;
+}
+
+sub read_text {
+	my ($path) = @_;
+	open my $file, '<', $path or return '';
+	local $/;
+	return <$file> // '';
+}
+
+# The pid of the lease worker ('lease') or the keeper worker ('keeper').
+sub worker {
+	my ($self, $which) = @_;
+	return StolonLab::poll_until("the $which worker runs", sub {
+		my %children = $self->children;
+		(grep { $children{$_} =~ /stolon $which worker/ } keys %children)[0];
+	});
+}
+
+# Stops the postmaster and all of its processes, as a hypervisor would, or lets them go on.
+sub freeze {
+	my ($self) = @_;
+	my $postmaster = $self->postmaster;
+	kill 'STOP', $postmaster;    # it starts no more
+	my %children = children_of($postmaster);
+	$self->{frozen} = [ $postmaster, keys %children ];
+	kill 'STOP', keys %children;
+	StolonLab::poll_until('all processes have stopped', sub {
+		!grep { read_text("/proc/$_/stat") !~ /\) [TZX] / } @{ $self->{frozen} };
+	});
+	return;
+}
+
+# Children first, as a thawed postmaster would look after them.
+sub thaw { my ($self) = @_; kill 'CONT', reverse @{ delete $self->{frozen} // [] }; return }
+
+# ---- Clients
+
+# A client that writes rows into `acked` from now on: a StolonLab::Writer.
+sub writer {
+	my ($self, $source, %options) = @_;
+	my $log = "$self->{base}/writer-$source.log";
+	my @command = ("$StolonLab::scripts/writer", '--dsn', "postgresql://postgres\@127.0.0.1:$self->{port}/postgres",
+		'--log', $log, '--source', $source, '--timeout', $options{timeout} // 60, '--interval', 0.002, '--retry', 0.02);
+	my $writer = bless { log => $log, source => $source, pid => StolonLab::spawn($self, undef, @command) }, 'StolonLab::Writer';
+	push @{ $self->{writers} }, $writer;
+	return $writer;
+}
+
+sub make_table {
+	my ($self) = @_;
+	$self->sql('create table acked (source text, number bigint, primary key (source, number))');
+	return;
+}
+
+sub stop_writers {
+	my ($self) = @_;
+	$_->stop for splice @{ $self->{writers} };
+	return;
+}
+
 # A copy of the running server on a port of its own, as a restored backup would be; not started.
 sub copy {
 	my ($self) = @_;
-	my $copy = bless { %$self, data => "$self->{base}/copy", port => free_port(), store => undef, removed => 0 }, ref $self;
+	my $copy = bless { %$self, data => "$self->{base}/copy", port => free_port(), store => undef, relay => undef, writers => [],
+		removed => 0 }, ref $self;
 	unshift @servers, $copy;
 	$self->run("$self->{bin}/pg_basebackup", '-d', $self->dsn, '-D', $copy->{data}, '-c', 'fast', '--no-sync');
 	append("$copy->{data}/stolon.conf", "port = $copy->{port}\nunix_socket_directories = ''\n");
@@ -238,23 +359,17 @@ sub wait_for_fence {
 	return;
 }
 
-# How many sessions wait in an event, and in which state the server's processes are: read while fenced.
-sub log_text {
-	my ($self) = @_;
-	open my $file, '<', "$self->{data}/server.log" or return '';
-	local $/;
-	return <$file>;
-}
+sub log_text { return read_text("$_[0]{data}/server.log") }
 
 sub remove {
 	my ($self) = @_;
 	return if $self->{removed}++ || $self->{owner} != $$;
+	$self->stop_writers;
+	$self->thaw if $self->{frozen};
 	eval { $self->stop } if -e "$self->{data}/postmaster.pid";
 	return unless $self->{store};
-	{
-		kill 'KILL', $self->{store};
-		waitpid $self->{store}, 0;
-	}
+	$self->kill_store;
+	$self->{relay}->remove if $self->{relay};
 	File::Path::remove_tree($self->{base});
 	return;
 }
