@@ -13,7 +13,7 @@ packages=(
 	libcurl4-openssl-dev libjansson-dev libcli11-dev libspdlog-dev libevent-dev libgtest-dev
 	# Run and test
 	postgresql-15 etcd-server etcd-client pgbouncer
-	iproute2 iptables libipc-run-perl openssl perl procps python3 util-linux
+	iproute2 iptables libfaketime libipc-run-perl openssl perl procps python3 util-linux
 )
 # Units of the packages above; PostgreSQL's starts nothing as long as there is no cluster.
 declare -A units=([etcd-server]=etcd.service [pgbouncer]=pgbouncer.service)

@@ -141,8 +141,8 @@ class Lab:
         """The user of the servers, or None when they run as the caller."""
         return pwd.getpwnam(self.data["user"]) if self.data["user"] else None
 
-    def create(self, net, spec, dead_endpoint=False):
-        """The directory with everything but members."""
+    def create(self, net, spec, dead_endpoint=False, environment=None):
+        """The directory with everything but members. `environment` is added to every member's."""
         if os.path.exists(self.file):
             raise LabError(
                 f"{self.dir} already has a lab. Use another --dir, or remove it with \"lab down\"."
@@ -177,6 +177,7 @@ class Lab:
             "cut": {},
             "shared_memory": [],
             "dead_endpoint": dead_endpoint,
+            "environment": environment or {},
         }
         sources = {name: find_program(name) for name in PROGRAMS}
         find_program("etcd")
@@ -375,6 +376,7 @@ class Lab:
             self.log_file(name),
             user=self.user,
             namespace=self.network.namespace(name),
+            environment=self.data["environment"],
         )
         started = processes.read_process(pid)
         self.data["members"][name]["pid"] = pid
@@ -487,6 +489,16 @@ class Lab:
         self._note_shared_memory(self.folder(name))
         self.save()
         processes.send([postmaster], signal.SIGKILL)
+
+    def orphan(self, name):
+        """Nobody is left to react to the death of either; the other processes of both stay."""
+        postmaster, launcher = self.postmaster(name), self.main_process(name)
+        if not postmaster or not launcher:
+            raise LabError(f"PostgreSQL or its launcher is not running on {name}.")
+        self._note_shared_memory(self.folder(name))
+        processes.send([launcher, postmaster], signal.SIGSTOP)
+        processes.send([launcher, postmaster], signal.SIGKILL)
+        self.forget_process(name)
 
     def cut(self, name):
         self.network.cut(name)

@@ -44,7 +44,7 @@ sub run_command {
 	return ($? >> 8 || $? & 127, $out, $err);
 }
 
-# Options: nodes, sentinels, proxies, net, spec (a hash), dead_endpoint, timeout.
+# Options: nodes, sentinels, proxies, net, spec (a hash), dead_endpoint, environment (a hash, every member's), timeout.
 sub new {
 	my ($class, %options) = @_;
 	die "netns needs root; run the tests as root\n" if ($options{net} // '') eq 'netns' && $> != 0;
@@ -59,6 +59,7 @@ sub new {
 		push @arguments, "--$option", $options{$option} if defined $options{$option};
 	}
 	push @arguments, '--dead-endpoint' if $options{dead_endpoint};
+	push @arguments, map { ('--env', "$_=$options{environment}{$_}") } sort keys %{ $options{environment} // {} };
 	if ($options{spec}) {
 		$self->write_file('spec.json', JSON::PP::encode_json($options{spec}));
 		push @arguments, '--spec', "$base/spec.json";
