@@ -12,13 +12,14 @@ CREATE FUNCTION stolon.status(
 	OUT lease_valid boolean,
 	OUT lease_remaining interval,
 	OUT fenced boolean,
-	OUT reason text)
+	OUT reason text,
+	OUT unfit text)
 RETURNS record
 AS 'MODULE_PATHNAME', 'stolon_status'
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION stolon.status() IS
-	'role, epoch and lease of this server; reason says why it is fenced';
+	'role, epoch and lease of this server; reason says why it is fenced, unfit why it cannot work as master';
 
 -- How long this server may go on to acknowledge if the store stays silent; zero when it may not, null where there is no fence.
 CREATE FUNCTION stolon.lease_remaining()

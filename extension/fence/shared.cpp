@@ -11,6 +11,9 @@ constexpr const char *wait_event_name = "StolonFence";
 
 SharedState *state = nullptr;
 char instance[17] = "";
+// Counted in the postmaster, which makes shared memory anew after each crash; its children inherit
+// it.
+int starts = 0;
 shmem_startup_hook_type previous_startup = nullptr;
 #if PG_VERSION_NUM >= 150000
 shmem_request_hook_type previous_request = nullptr;
@@ -32,6 +35,7 @@ void on_request() {
 void on_startup() {
 	if (previous_startup)
 		previous_startup();
+	starts++;
 	bool found = false;
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	state = static_cast<SharedState *>(ShmemInitStruct("stolon", sizeof(SharedState), &found));
@@ -40,6 +44,7 @@ void on_startup() {
 		SpinLockInit(&state->mutex);
 		pg_atomic_init_u64(&state->deadline_ns, 0);
 		pg_atomic_init_u64(&state->startup_token, 0);
+		pg_atomic_init_u64(&state->keeper_moved_ns, 0);
 		ConditionVariableInit(&state->lease_changed);
 		state->reason = FenceReason::Starting;
 	}
@@ -119,8 +124,34 @@ SharedCopy copy_shared_state() {
 	memcpy(copy.own_db, state->own_db, sizeof copy.own_db);
 	copy.view_generation = state->view_generation;
 	memcpy(copy.store_problem, state->store_problem, sizeof copy.store_problem);
+	memcpy(copy.unfit, state->unfit, sizeof copy.unfit);
 	SpinLockRelease(&state->mutex);
 	return copy;
+}
+
+HealthState copy_health() {
+	SpinLockAcquire(&state->mutex);
+	const HealthState health = state->health;
+	SpinLockRelease(&state->mutex);
+	return health;
+}
+
+void set_health(const HealthState &health) {
+	SpinLockAcquire(&state->mutex);
+	state->health = health;
+	SpinLockRelease(&state->mutex);
+}
+
+bool set_unfit(const char *problem) {
+	SpinLockAcquire(&state->mutex);
+	const bool news = (state->unfit[0] == '\0') != (problem[0] == '\0');
+	strlcpy(state->unfit, problem, sizeof state->unfit);
+	SpinLockRelease(&state->mutex);
+	return news;
+}
+
+int crash_restarts() {
+	return starts - 1;
 }
 
 void register_latch(Latch *SharedState::*slot) {

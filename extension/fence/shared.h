@@ -26,6 +26,15 @@ enum class FenceReason : uint32 {
 	Replaced,          ///< the store said that another epoch has begun
 };
 
+/// What the keeper worker tells the lease worker about limits and its own findings; the limits are
+/// 0 until it has seen a spec.
+struct HealthState {
+	int64 keeper_stall_ms;
+	int64 recovery_ms;
+	int64 wal_stall_ms;
+	char disk_problem[256];  ///< "" when there is none
+};
+
 struct SharedState {
 	slock_t mutex;
 
@@ -36,6 +45,8 @@ struct SharedState {
 	/// Highest stolon.config_token that the startup process has taken over, and its PGPROC.
 	pg_atomic_uint64 startup_token;
 	PGPROC *startup_proc;
+	/// CLOCK_BOOTTIME in ns at which the keeper worker last went round its loop.
+	pg_atomic_uint64 keeper_moved_ns;
 
 	// Everything below is protected by `mutex`.
 	Mandate mandate;
@@ -48,6 +59,8 @@ struct SharedState {
 	char own_db[NAMEDATALEN];
 	uint64 view_generation;
 	char store_problem[256];
+	HealthState health;
+	char unfit[256];  ///< what the beats say; "": nothing
 	Latch *lease_latch;
 	Latch *keeper_latch;
 
@@ -71,6 +84,9 @@ const char *postmaster_instance();
 /// Makes it. Called from _PG_init in the postmaster.
 void make_postmaster_instance();
 
+/// How often the postmaster has started its children again after a crash of one of them.
+int crash_restarts();
+
 /// Called in the startup process when it reads a configuration with this token.
 void report_startup_token(uint64 token) noexcept;
 
@@ -85,8 +101,15 @@ struct SharedCopy {
 	char own_db[NAMEDATALEN];
 	uint64 view_generation;
 	char store_problem[256];
+	char unfit[256];
 };
 SharedCopy copy_shared_state();
+
+HealthState copy_health();
+/// Keeper worker: replaces it.
+void set_health(const HealthState &health);
+/// Lease worker: what the beats say from now on. Returns true when that is news.
+bool set_unfit(const char *problem);
 
 /// Registers this process' latch in `slot` (a member of SharedState) until it exits.
 void register_latch(Latch *SharedState::*slot);

@@ -11,7 +11,7 @@ namespace stolon::pg {
 
 namespace {
 
-constexpr int status_columns = 10;
+constexpr int status_columns = 11;
 
 bool has_fence() {
 	return is_member() && shared_state() != nullptr;
@@ -52,6 +52,8 @@ void fill_status(const SharedCopy &shared, Datum *values, bool *nulls) {
 	values[8] = BoolGetDatum(fenced);
 	values[9] = CStringGetTextDatum(reason);
 	nulls[9] = !fenced;
+	values[10] = CStringGetTextDatum(shared.unfit);
+	nulls[10] = shared.unfit[0] == '\0';
 }
 
 }  // namespace

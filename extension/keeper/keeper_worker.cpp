@@ -14,6 +14,7 @@
 #include "extension/fence/clients.h"
 #include "extension/fence/lease.h"
 #include "extension/keeper/actions.h"
+#include "extension/keeper/disk_watch.h"
 #include "extension/keeper/local_state.h"
 #include "store/mirror.h"
 #include "store/presence.h"
@@ -55,6 +56,7 @@ public:
 		Instant until = store::now();
 		while (wait_and_process(*store_, until)) {
 			const Instant now = store::now();
+			pg_atomic_write_u64(&shared_state()->keeper_moved_ns, boottime_ns());
 			mirror_.poll(now);
 			if (mirror_.ready())
 				step(now);
@@ -176,6 +178,8 @@ private:
 			changed = true;
 		}
 		if (decision_.act_as_master)
+			tell_health(now);
+		if (decision_.act_as_master)
 			give_mandate(decision_.epoch.value, decision_.master_revision,
 			             core::to_ms(decision_.valid), local_.state.db.value.c_str());
 		changed |= apply_configuration();
@@ -196,6 +200,17 @@ private:
 		if (decision_.generation != 0)
 			applied_generation_ = decision_.generation;
 		return changed;
+	}
+
+	void tell_health(Instant now) {
+		const core::HealthLimits &limits = decision_.health;
+		HealthState health = {};
+		health.keeper_stall_ms = core::to_ms(limits.keeper_stall);
+		health.recovery_ms = core::to_ms(limits.recovery);
+		health.wal_stall_ms = core::to_ms(limits.wal_stall);
+		const std::string problem = disk_.problem(now, limits);
+		strlcpy(health.disk_problem, problem.c_str(), sizeof health.disk_problem);
+		set_health(health);
 	}
 
 	void give_up_role() {
@@ -344,6 +359,7 @@ private:
 
 	core::KeeperLocal local_;
 	core::KeeperDecision decision_;
+	DiskWatch disk_;
 	bool promotion_asked_ = false;
 	std::uint64_t token_;
 	std::string configuration_;

@@ -12,6 +12,7 @@
 #include "extension/bridge/worker.h"
 #include "extension/fence/clients.h"
 #include "extension/fence/lease.h"
+#include "extension/lease/health.h"
 
 namespace stolon::pg {
 
@@ -63,6 +64,7 @@ private:
 		const Mandate mandate = copy_shared_state().mandate;
 		if (mandate.sequence != mandate_.sequence) {
 			cancel_request();
+			plan_to_yield(mandate, now);
 			mandate_ = mandate;
 			next_step_ = now;
 		}
@@ -70,12 +72,76 @@ private:
 			return;
 		if (!key_.known)
 			read_own_key();
+		else if (yield_)
+			send_yield();
 		else if (!mandate_.active)
 			next_step_ = now + idle_wait;
 		else if (const auto until = other_server_until(); until && now < *until)
 			yield_to_other(*until);
 		else
 			send_beat();
+	}
+
+	// A master that was unfit is voted out while its lease runs. It has taken its deadline away by
+	// now; that it says so spares the others the wait for the lease's end.
+	void plan_to_yield(const Mandate &next, Instant now) {
+		yield_.reset();
+		if (mandate_.active && !next.active && !unfit_.empty()) {
+			yield_ = next_beat();
+			yield_->yielded = true;
+			yield_until_ = now + yield_->valid;
+		}
+		unfit_.clear();
+		set_unfit("");
+	}
+
+	// Only guarded by its own key: whatever has become of `master`, this beat is the last of its
+	// term.
+	void send_yield() {
+		const Instant now = store::now();
+		if (now >= yield_until_) {
+			yield_.reset();
+			return;
+		}
+		using Field = store::Compare::Field;
+		store::TxnRequest request;
+		request.compares = {{Field::ModRevision, keys_.beat(uid_), key_.revision}};
+		request.then_ops = {store::Op::put(keys_.beat(uid_), core::beat_to_text(*yield_))};
+		request.else_ops = {store::Op::get(keys_.beat(uid_))};
+		const Duration timeout = yield_->valid / core::beats_per_validity;
+		next_step_ = now + timeout;
+		in_flight_ =
+		    store_->txn(std::move(request), timeout, [this](core::Result<store::TxnResponse> done) {
+			    in_flight_.reset();
+			    next_step_ = store::now() + (done ? Duration(0) : retry_pause);
+			    if (done)
+				    take_answer_to_yield(*done);
+		    });
+	}
+
+	void take_answer_to_yield(const store::TxnResponse &response) {
+		if (response.succeeded) {
+			key_ = OwnKey{true, response.revision, std::nullopt, store::now()};
+			yield_.reset();
+			return;
+		}
+		// A beat of ours whose answer was lost; or somebody else's, and then this one says nothing.
+		take_own_key(response.results.empty() ? std::vector<store::KeyValue>()
+		                                      : response.results[0]);
+		if (!key_.beat || key_.beat->instance != postmaster_instance() ||
+		    key_.beat->epoch != yield_->epoch)
+			yield_.reset();
+	}
+
+	void look_at_health(Instant now) {
+		unfit_ = health_.problem(now, mandate_);
+		if (!set_unfit(unfit_.c_str()))
+			return;
+		if (unfit_.empty())
+			ereport(LOG, (errmsg("stolon: this master is fit again")));
+		else
+			ereport(LOG, (errmsg("stolon: this master is unfit: %s", unfit_.c_str()),
+			              errdetail("It keeps its lease until a standby takes over.")));
 	}
 
 	void cancel_request() {
@@ -134,7 +200,7 @@ private:
 		next_step_ = until;
 	}
 
-	store::TxnRequest beat_request() const {
+	core::Beat next_beat() const {
 		core::Beat beat;
 		beat.epoch.value = mandate_.epoch;
 		beat.db = core::DbUid{mandate_.db};
@@ -142,7 +208,11 @@ private:
 		beat.instance = postmaster_instance();
 		beat.valid = core::milliseconds(mandate_.valid_ms);
 		beat.position = current_position(&beat.writable);
+		beat.unfit = unfit_;
+		return beat;
+	}
 
+	store::TxnRequest beat_request(core::Beat beat) const {
 		using Field = store::Compare::Field;
 		store::TxnRequest request;
 		request.compares = {{Field::ModRevision, keys_.master(), mandate_.master_revision},
@@ -157,9 +227,10 @@ private:
 		// earlier by anyone.
 		const Instant sent = store::now();
 		const std::uint64_t sequence = mandate_.sequence;
+		look_at_health(sent);
 		beat_is_sent(sequence, nanoseconds(sent), mandate_.valid_ms);
 		next_step_ = sent + interval();
-		in_flight_ = store_->txn(beat_request(), interval(),
+		in_flight_ = store_->txn(beat_request(next_beat()), interval(),
 		                         [this, sent, sequence](core::Result<store::TxnResponse> response) {
 			                         in_flight_.reset();
 			                         take_answer(sent, sequence, response);
@@ -200,6 +271,7 @@ private:
 				if (auto parsed = core::parse_master_key(master[0].value))
 					named = *parsed;
 			}
+			take_own_key(own);
 			const bool other = !named.db.empty() && named.db.value != mandate_.db;
 			mandate_was_refused(sequence, named.epoch.value, other);
 			if (other && !RecoveryInProgress())
@@ -235,6 +307,10 @@ private:
 	core::KeeperUid uid_;
 	Mandate mandate_ = {};
 	OwnKey key_;
+	Health health_;
+	std::string unfit_;  // what the last beat said
+	std::optional<core::Beat> yield_;
+	Instant yield_until_;
 	std::optional<store::RequestId> in_flight_;
 	Instant next_step_;
 	bool answers_ = true;
