@@ -347,6 +347,18 @@ sub copy {
 	return $copy;
 }
 
+# A started server beside it that has nothing to do with stolon. $parameters: a text for postgresql.conf.
+sub plain_server {
+	my ($self, $parameters) = @_;
+	my $plain = bless { %$self, data => "$self->{base}/plain", port => free_port(), store => undef, removed => 0 }, ref $self;
+	unshift @servers, $plain;
+	$self->run("$self->{bin}/initdb", '-D', $plain->{data}, '-U', 'postgres', '-A', 'trust', '--no-sync');
+	append("$plain->{data}/postgresql.conf",
+		"fsync = off\nlisten_addresses = '127.0.0.1'\nport = $plain->{port}\nunix_socket_directories = ''\n$parameters");
+	$plain->start;
+	return $plain;
+}
+
 sub wait_for_lease {
 	my ($self) = @_;
 	StolonLab::poll_until('the server holds the lease', sub { $self->status('lease_valid') eq 't' });
