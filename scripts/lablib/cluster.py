@@ -37,10 +37,11 @@ SCRATCH_BYTES = 4 << 30
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 
-def scratch_directory(prefix):
+def scratch_directory(prefix, place=None):
     """A new directory for a lab that lives for minutes: in memory if there is room, because a disk
-    may take seconds to remove the thousands of files of a few data directories."""
-    place = os.environ.get("STOLON_SCRATCH")
+    may take seconds to remove the thousands of files of a few data directories. `place` and
+    $STOLON_SCRATCH name another place."""
+    place = place or os.environ.get("STOLON_SCRATCH")
     if not place:
         with contextlib.suppress(OSError):
             space = os.statvfs("/dev/shm")
