@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <tuple>
 #include <utility>
 
 namespace stolon::sentinel {
@@ -51,6 +52,15 @@ std::optional<T> read_value(const std::string &key, const std::string &prefix,
 		return std::nullopt;
 	}
 	return *std::move(value);
+}
+
+/// The furthest position of a term of which `last` and then `next` were seen.
+core::WalPosition furthest(const core::BeatObservation &last, const core::Beat &next) {
+	const core::WalPosition before = last.furthest;
+	const bool same_term = last.beat.db == next.db && last.beat.epoch == next.epoch;
+	const bool went_back =
+	    std::tie(next.position.timeline, next.position.lsn) < std::tie(before.timeline, before.lsn);
+	return same_term && went_back ? before : next.position;
 }
 
 /// Brings `values` to what the mirror holds under `prefix`.
@@ -125,8 +135,9 @@ void Observations::update_beats() {
 		const auto uid = keeper_in(key, keys_.beats());
 		const store::MirrorEntry *entry = mirror_.find(key);
 		if (uid && entry && value.parsed) {
-			last_beats_[*uid] =
-			    core::BeatObservation{*value.parsed, value.mod_revision, entry->seen_at};
+			core::BeatObservation seen{*value.parsed, value.mod_revision, entry->seen_at, {}};
+			seen.furthest = furthest(last_beats_[*uid], seen.beat);
+			last_beats_[*uid] = std::move(seen);
 		}
 	}
 }
@@ -149,7 +160,7 @@ void Observations::add_beats(core::SentinelInputs &inputs) const {
 		}
 		core::BeatObservation &seen = inputs.beats[*uid];
 		if (seen.beat.db != inputs.data.master || seen.beat.epoch != inputs.data.epoch) {
-			seen.beat.position = {};
+			seen.beat.position = seen.furthest = {};
 		}
 		seen.beat.db = inputs.data.master;
 		seen.beat.epoch = inputs.data.epoch;
@@ -157,6 +168,8 @@ void Observations::add_beats(core::SentinelInputs &inputs) const {
 		seen.beat.valid = core::SpecLimits::max_fail_interval;
 		seen.beat.writable = false;
 		seen.beat.released = false;
+		seen.beat.yielded = false;
+		seen.beat.unfit.clear();
 		seen.mod_revision = value.mod_revision;
 		seen.seen_at = entry->seen_at;
 	}

@@ -42,6 +42,14 @@ void add_info(KeeperStatus &status, const KeeperInfo &info, const ClusterView &v
 	}
 }
 
+/// The last beat of the named master's term, or nullptr.
+const core::Beat *beat_of_term(const ClusterView &view, const KeeperUid &master) {
+	auto beat = view.beats.find(master);
+	const bool of_term = beat != view.beats.end() && beat->second.db == view.data->master &&
+	                     beat->second.epoch == view.data->epoch;
+	return of_term ? &beat->second : nullptr;
+}
+
 KeeperStatus keeper_status(const KeeperUid &uid, const ClusterView &view) {
 	KeeperStatus status;
 	status.uid = uid;
@@ -50,6 +58,9 @@ KeeperStatus keeper_status(const KeeperUid &uid, const ClusterView &view) {
 		status.host = keeper->host;
 		status.port = keeper->port;
 		status.named_master = !keeper->db.empty() && keeper->db == view.data->master;
+	}
+	if (const core::Beat *beat = beat_of_term(view, uid); beat != nullptr && !beat->released) {
+		status.unfit = beat->unfit;
 	}
 	if (auto node = view.nodes.find(uid); node != view.nodes.end()) {
 		status.launcher = true;
@@ -84,6 +95,10 @@ void add_warnings(StatusReport &report, const ClusterView &view) {
 		if (!keeper.reports && keeper.launcher && keeper.phase == core::NodePhase::Running) {
 			report.warnings.push_back(name + ": Postgres runs, and its keeper does not report");
 		}
+		if (!keeper.unfit.empty()) {
+			report.warnings.push_back(name +
+			                          ": this master says that it is unfit: " + keeper.unfit);
+		}
 		if (keeper.role == core::PgRole::Primary && !keeper.named_master) {
 			report.warnings.push_back(name +
 			                          ": runs as a primary and is not the master (it is fenced)");
@@ -102,20 +117,20 @@ std::string election_headline(const ClusterView &view, const StatusReport &repor
 		                   election.voters.end();
 		votes += asked && keeper.voted;
 	}
-	std::string text = "the election of epoch " + std::to_string(election.epoch.value) +
-	                   " is open, " + std::to_string(votes) + " of " +
-	                   std::to_string(election.voters.size()) + " voters have voted";
+	std::string text =
+	    "the election of epoch " + std::to_string(election.epoch.value) + " is open, ";
+	text += election.voters.empty()
+	            ? "nobody has been asked yet, as the old master may still hold its lease"
+	            : std::to_string(votes) + " of " + std::to_string(election.voters.size()) +
+	                  " voters have voted";
 	return election.reason.empty() ? text : text + " (" + election.reason + ")";
 }
 
 /// The master's launcher has said that every process of it is gone; its keeper's last words, which
 /// stay until their lease runs out, count no more.
 const core::Beat *released_beat(const ClusterView &view, const KeeperStatus &master) {
-	auto beat = view.beats.find(master.uid);
-	const bool released = beat != view.beats.end() && beat->second.released &&
-	                      beat->second.db == view.data->master &&
-	                      beat->second.epoch == view.data->epoch;
-	return released ? &beat->second : nullptr;
+	const core::Beat *beat = beat_of_term(view, master.uid);
+	return beat != nullptr && beat->released ? beat : nullptr;
 }
 
 void judge_standbys(StatusReport &report, const KeeperStatus &master) {

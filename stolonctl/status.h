@@ -24,6 +24,8 @@ struct KeeperStatus {
 	core::KeeperUid uid;
 	core::DbUid db;
 	bool named_master = false;
+	std::string
+	    unfit;  ///< why it cannot work, as its last beat as the named master says; empty: it can
 	core::PgRole role = core::PgRole::Unknown;
 	bool reports = false;   ///< its keeper worker is present, so Postgres runs
 	bool launcher = false;  ///< its launcher is present

@@ -71,6 +71,7 @@ Json keeper_json(const KeeperStatus &keeper) {
 	json.set("uid", Json::string(keeper.uid.value));
 	json.set("db", text_or_null(keeper.db.value));
 	json.set("master", Json::boolean(keeper.named_master));
+	json.set("unfit", text_or_null(keeper.unfit));
 	json.set("role", Json::string(role_name(keeper.role)));
 	json.set("host", text_or_null(keeper.host));
 	json.set("port", Json::integer(keeper.port));

@@ -177,7 +177,10 @@ HistoryEvent event_of(const SentinelInputs &inputs, std::string kind, const Keep
 	event.last_known = election.last_known;
 	event.chosen = chosen;
 	event.reason = election.reason;
-	event.duration_ms = to_ms(inputs.now - inputs.data_seen_at);
+	// The opening has written `master`; asking others later only writes the view.
+	const Instant opened =
+	    inputs.master_revision != 0 ? inputs.master_seen_at : inputs.data_seen_at;
+	event.duration_ms = to_ms(inputs.now - opened);
 	return event;
 }
 
@@ -301,10 +304,12 @@ std::optional<SentinelDecision> ask_late_standbys(const SentinelInputs &inputs) 
 	if (added.empty()) {
 		return std::nullopt;
 	}
+	const std::string which = "The election of epoch " + std::to_string(election.epoch.value);
 	return std::move(draft).finish(
-	    "S-14",
-	    "The election of epoch " + std::to_string(election.epoch.value) +
-	        " could not be decided; these standbys are asked as well: " + join(added, ", ") + ".");
+	    "S-14", (election.voters.empty()
+	                 ? which + " can begin, as the old master's lease is over. Asked are "
+	                 : which + " could not be decided; these standbys are asked as well: ") +
+	                join(added, ", ") + ".");
 }
 
 /// Patience is over or everybody has voted, and no vote is acceptable.
@@ -342,6 +347,16 @@ SentinelDecision decide_election(const SentinelInputs &inputs) {
 		return wait_for("S-03",
 		                "The open election names an old master that is not in the view; "
 		                "nothing is decided. Check clusterdata.");
+	}
+	const Instant over_at = lease_over_at(inputs);
+	if (inputs.now < over_at) {
+		return wait_for(
+		    "S-03",
+		    "The election of epoch " + std::to_string(election.epoch.value) +
+		        " was opened while the lease of the old master " + election.old_master.value +
+		        " was running. Waiting until it is over, or until that server says that "
+		        "it acknowledges nothing any more.",
+		    over_at);
 	}
 	const Count count = count_votes(inputs);
 	const Instant from = latest({inputs.data_seen_at, inputs.contact_since});

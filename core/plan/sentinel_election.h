@@ -1,12 +1,13 @@
-// The rules of the sentinel plan that replace the master: opening an election (S-05, S-06, S-08),
-// permitting a restart in place (S-07), deciding (S-03, S-04, S-14). Only sentinel_*.cpp use it.
+// The rules of the sentinel plan that replace the master: opening an election (S-05, S-06, S-08,
+// S-16), permitting a restart in place (S-07), deciding (S-03, S-04, S-14). Only sentinel_*.cpp use
+// it.
 #pragma once
 
 #include "core/plan/sentinel_facts.h"
 
 namespace stolon::core::sentinel {
 
-/// S-05 to S-08; there is a named master. A decision without `write` carries a reason when
+/// S-05 to S-08 and S-16; there is a named master. A decision without `write` carries a reason when
 /// something is waited for, and wake_at when a beat will expire; other rules may then go on.
 SentinelDecision watch_master(const SentinelInputs &inputs, const Db &master);
 

@@ -44,19 +44,62 @@ const BeatObservation *beat_of(const SentinelInputs &inputs, const KeeperUid &ui
 	return found == inputs.beats.end() ? nullptr : &found->second;
 }
 
+Duration validity_of(const Beat &beat) {
+	// A validity below what any spec allows is not believed: waiting longer is always safe.
+	return beat.released || beat.yielded
+	           ? Duration(0)
+	           : std::max<Duration>(beat.valid, SpecLimits::min_fail_interval);
+}
+
+Duration lease_runs_for(const SentinelInputs &inputs, const Db &master) {
+	const BeatObservation *seen = beat_of(inputs, master.keeper);
+	if (!seen || seen->beat.db != master.uid) {
+		return Duration(0);
+	}
+	// Also one of an earlier term: the lease of then may go on.
+	const Duration valid = validity_of(seen->beat);
+	return inputs.now < plus(seen->seen_at, valid) ? valid : Duration(0);
+}
+
+Instant lease_over_at(const SentinelInputs &inputs) {
+	const Election &election = *inputs.data.election;
+	if (election.lease_runs_for <= Duration(0)) {
+		return inputs.now;
+	}
+	// The opening has moved the guard of its beats, so that nothing but a release or a yield can
+	// have been put over the last one.
+	const BeatObservation *seen = beat_of(inputs, inputs.data.find_db(election.old_master)->keeper);
+	const bool is_its_last =
+	    seen && seen->beat.db == election.old_master && seen->beat.epoch < election.epoch;
+	if (is_its_last && (seen->beat.released || seen->beat.yielded)) {
+		return inputs.now;
+	}
+	return plus(is_its_last ? seen->seen_at : inputs.data_seen_at, election.lease_runs_for);
+}
+
 namespace {
+
+/// The sentence is the same for as long as the master says the same, as it is logged when it
+/// changes.
+MasterHealth unfit(const Db &master, const Beat &beat, MasterHealth health) {
+	health.state = MasterHealth::State::Unfit;
+	health.rule = "S-16";
+	health.sentence = "Master " + master.uid.value + " on keeper " + master.keeper.value +
+	                  " says in epoch " + std::to_string(beat.epoch.value) +
+	                  " that it is unfit: " + beat.unfit + ".";
+	return health;
+}
 
 /// The master has beaten since it was named: it lives as long as its last beat says.
 MasterHealth judge_beating(const SentinelInputs &inputs, const Db &master,
                            const BeatObservation &seen) {
-	// A validity below what any spec allows is not believed: waiting longer is always safe.
 	const Duration valid = std::max<Duration>(seen.beat.valid, SpecLimits::min_fail_interval);
 	const Instant from = latest({seen.seen_at, inputs.contact_since});
 	MasterHealth health;
 	health.rule = "S-05";
 	health.expires_at = plus(from, valid);
 	if (inputs.now < health.expires_at) {
-		return health;
+		return seen.beat.unfit.empty() ? health : unfit(master, seen.beat, health);
 	}
 	health.state = MasterHealth::State::Expired;
 	health.sentence = "The last beat of master " + master.uid.value + " on keeper " +

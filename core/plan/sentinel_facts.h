@@ -29,13 +29,23 @@ const BeatObservation *beat_of(const SentinelInputs &inputs, const KeeperUid &ui
 
 /// What the beats say about the named master.
 struct MasterHealth {
-	enum class State { Alive, Released, Expired };
+	enum class State { Alive, Unfit, Released, Expired };
 	State state = State::Alive;
-	Instant expires_at;    ///< when Alive: it is Expired from here on
-	std::string rule;      ///< S-05, S-06 or S-08
+	Instant expires_at;    ///< when Alive or Unfit: it is Expired from here on
+	std::string rule;      ///< S-05, S-06, S-08 or S-16
 	std::string sentence;  ///< what was seen, with the numbers that mattered
 };
 MasterHealth judge_master(const SentinelInputs &inputs, const Db &master);
+
+/// For how long observers must believe in the lease of this beat's sender, counted from when they
+/// saw the beat. 0: it has said itself that it acknowledges nothing any more.
+Duration validity_of(const Beat &beat);
+
+/// How long the lease of a server whose term ends now may go on, counted from when its last beat
+/// was seen; 0: it is over.
+Duration lease_runs_for(const SentinelInputs &inputs, const Db &master);
+/// When the lease that the open election found is over; at the latest now, when it is.
+Instant lease_over_at(const SentinelInputs &inputs);
 
 /// Ancestors of a timeline, as far as somebody present knows them.
 struct Ancestry {

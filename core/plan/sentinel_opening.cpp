@@ -1,5 +1,7 @@
-// S-05, S-06, S-08: an election is opened. S-07: the master is permitted to start again in place.
+// S-05, S-06, S-08, S-16: an election is opened. S-07: the master is permitted to start again in
+// place.
 #include <algorithm>
+#include <tuple>
 
 #include "core/plan/sentinel_draft.h"
 #include "core/plan/sentinel_election.h"
@@ -36,12 +38,19 @@ std::string objection(const SentinelInputs &inputs, const Db &db, WalPosition la
 	return {};
 }
 
+/// One server goes forward on a timeline, and from one to a later one.
+WalPosition further(WalPosition a, WalPosition b) {
+	return std::tie(a.timeline, a.lsn) < std::tie(b.timeline, b.lsn) ? b : a;
+}
+
 /// The last position that the master is known to have reached.
 WalPosition last_known_of(const SentinelInputs &inputs, const Db &master) {
 	const BeatObservation *seen = beat_of(inputs, master.keeper);
 	if (seen && seen->beat.db == master.uid && seen->beat.epoch == inputs.data.epoch &&
 	    seen->beat.position.timeline.valid() && seen->beat.position.lsn.valid()) {
-		return seen->beat.position;
+		const WalPosition told = further(seen->beat.position, seen->furthest);
+		// While it is in recovery a beat tells what was replayed, which may be less than it has.
+		return seen->beat.writable ? told : further(told, inputs.data.named_at);
 	}
 	// It has not beaten since it was named: nothing can have been acknowledged beyond the vote that
 	// it was named with.
@@ -67,16 +76,26 @@ SentinelDecision open_election(const SentinelInputs &inputs, const Db &master,
 	if (ancestry.known && !ancestry.contradictory) {
 		election.history = std::move(ancestry.history);
 	}
-	election.voters = std::move(electorate.voters);
 	election.reason = health.sentence;
+	election.lease_runs_for = lease_runs_for(inputs, master);
 
 	std::vector<std::string> names;
-	for (const auto &voter : election.voters) {
+	for (const auto &voter : electorate.voters) {
 		names.push_back(voter.value + " on " + inputs.data.find_db(voter)->keeper.value);
 	}
 	std::string sentence = health.sentence + " Election of epoch " +
 	                       std::to_string(draft.data.epoch.value) + " is opened, last known is " +
-	                       last_known.to_string() + ", asked are " + join(names, ", ") + ".";
+	                       last_known.to_string() + ", ";
+	if (election.lease_runs_for > Duration(0)) {
+		// Whoever is asked stops receiving, and what the old master goes on acknowledging would be
+		// lost.
+		sentence += "its lease may run for up to " + age_text(election.lease_runs_for) +
+		            " after its last beat; then these are asked: ";
+	} else {
+		sentence += "asked are ";
+		election.voters = std::move(electorate.voters);
+	}
+	sentence += join(names, ", ") + ".";
 	if (!electorate.excluded.empty()) {
 		sentence += " Not asked: " + join(electorate.excluded, "; ") + ".";
 	}
@@ -88,6 +107,10 @@ SentinelDecision open_election(const SentinelInputs &inputs, const Db &master,
 	const BeatObservation *seen = beat_of(inputs, master.keeper);
 	decision.guard_beat_revision = seen ? seen->mod_revision : 0;
 	return decision;
+}
+
+std::string why_nobody(const Electorate &electorate) {
+	return electorate.excluded.empty() ? "there is no standby" : join(electorate.excluded, "; ");
 }
 
 /// The permit to start again that answers exactly this release, or what is being waited for.
@@ -103,9 +126,7 @@ SentinelDecision permit_resume(const SentinelInputs &inputs, const Db &master,
 	Draft draft(inputs);
 	draft.data.resume = permit;
 	SentinelDecision decision = std::move(draft).finish(
-	    "S-07", health.sentence + " Nobody else can take over (" +
-	                (electorate.excluded.empty() ? "there is no standby"
-	                                             : join(electorate.excluded, "; ")) +
+	    "S-07", health.sentence + " Nobody else can take over (" + why_nobody(electorate) +
 	                "), so it is permitted to start again in place.");
 	decision.guard_beat_of = master.keeper;
 	decision.guard_beat_revision = seen.mod_revision;
@@ -130,6 +151,56 @@ std::optional<Instant> resume_grace_until(const SentinelInputs &inputs, const Db
 	const Instant from = latest({seen.seen_at, inputs.data_seen_at, inputs.contact_since});
 	const Instant until = plus(from, inputs.data.spec.fail_interval * 2);
 	return inputs.now < until ? std::optional<Instant>(until) : std::nullopt;
+}
+
+/// Whether an unfit master, which may still serve its clients, is worth less than this standby.
+bool follows_closely(const SentinelInputs &inputs, const Db &master, const DbUid &voter,
+                     WalPosition last_known) {
+	const KeeperInfo &info = *info_of(inputs, *inputs.data.find_db(voter));
+	if (info.streaming && info.upstream == master.uid) {
+		return true;
+	}
+	return last_known.lsn.valid() && info.position.timeline == last_known.timeline &&
+	       bytes_behind(last_known.lsn, info.position.lsn) <= inputs.data.spec.max_standby_lag;
+}
+
+Electorate close_followers(const SentinelInputs &inputs, const Db &master, WalPosition last_known) {
+	Electorate close;
+	Electorate all = find_electorate(inputs, master.uid, last_known);
+	close.excluded = std::move(all.excluded);
+	for (const auto &voter : all.voters) {
+		if (follows_closely(inputs, master, voter, last_known)) {
+			close.voters.push_back(voter);
+		} else {
+			close.excluded.push_back(voter.value + " on " +
+			                         inputs.data.find_db(voter)->keeper.value +
+			                         ": it neither streams from the master nor is it known to lie "
+			                         "within maxStandbyLag of it");
+		}
+	}
+	return close;
+}
+
+/// S-16.
+SentinelDecision replace_unfit(const SentinelInputs &inputs, const Db &master,
+                               const MasterHealth &health) {
+	// Without this brake a master that nobody could replace would be thrown out again and again,
+	// and one that has just been named would have no time to become fit.
+	const Instant patience_end = plus(latest({inputs.master_seen_at, inputs.contact_since}),
+	                                  inputs.data.spec.fail_interval * 2);
+	if (inputs.now < patience_end) {
+		return wait_for("S-16", health.sentence + " It was named only recently and gets some time.",
+		                std::min(patience_end, health.expires_at));
+	}
+	const WalPosition last_known = last_known_of(inputs, master);
+	Electorate electorate = close_followers(inputs, master, last_known);
+	if (electorate.voters.empty()) {
+		return wait_for("S-16",
+		                health.sentence + " Nobody can take over (" + why_nobody(electorate) +
+		                    "); it stays master.",
+		                health.expires_at);
+	}
+	return open_election(inputs, master, health, std::move(electorate), last_known);
 }
 
 }  // namespace
@@ -158,6 +229,9 @@ SentinelDecision watch_master(const SentinelInputs &inputs, const Db &master) {
 		decision.wake_at = health.expires_at;
 		return decision;
 	}
+	if (health.state == MasterHealth::State::Unfit) {
+		return replace_unfit(inputs, master, health);
+	}
 	const WalPosition last_known = last_known_of(inputs, master);
 	Electorate electorate = find_electorate(inputs, master.uid, last_known);
 	const bool released = health.state == MasterHealth::State::Released;
@@ -173,12 +247,11 @@ SentinelDecision watch_master(const SentinelInputs &inputs, const Db &master) {
 		}
 	}
 	if (electorate.voters.empty()) {
-		return wait_for(health.rule,
-		                "Master " + master.uid.value + " on keeper " + master.keeper.value +
-		                    " does not beat any more, and nobody can take over (" +
-		                    (electorate.excluded.empty() ? "there is no standby"
-		                                                 : join(electorate.excluded, "; ")) +
-		                    "); it stays named and is let in when it returns.");
+		return wait_for(health.rule, "Master " + master.uid.value + " on keeper " +
+		                                 master.keeper.value +
+		                                 " does not beat any more, and nobody can take over (" +
+		                                 why_nobody(electorate) +
+		                                 "); it stays named and is let in when it returns.");
 	}
 	return open_election(inputs, master, health, std::move(electorate), last_known);
 }

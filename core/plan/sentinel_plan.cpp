@@ -1,5 +1,5 @@
 // The order of the rules; the rules themselves are in sentinel_members.cpp (S-01, S-02, S-09 to
-// S-13), sentinel_opening.cpp (S-05 to S-08) and sentinel_deciding.cpp (S-03, S-04, S-14).
+// S-13), sentinel_opening.cpp (S-05 to S-08, S-16) and sentinel_deciding.cpp (S-03, S-04, S-14).
 #include "core/plan/sentinel_plan.h"
 
 #include <algorithm>

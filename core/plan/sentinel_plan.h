@@ -17,6 +17,10 @@ struct BeatObservation {
 	Beat beat;
 	std::int64_t mod_revision = 0;
 	Instant seen_at;  ///< on the sentinel's own clock
+	/// The furthest that any beat of this db in this epoch was seen to tell. After a restart in
+	/// place the beats tell how far recovery has come, which is less than what had been
+	/// acknowledged.
+	WalPosition furthest;
 };
 
 struct SentinelInputs {
@@ -71,8 +75,12 @@ struct SentinelDecision {
 ///       lineage: a new db, Resync.
 ///  S-12 a db that is no longer anybody's current incarnation: forget it.
 ///  S-13 a clone runs as a standby: init=None, so that from now on vanished data are noticed.
-///  S-14 an open election cannot be decided, and a standby has come that was not asked: ask it too.
+///  S-14 an open election cannot be decided, and a standby is there that was not asked: ask it too.
 ///  S-15 the `master` key has vanished: put it again, or nobody could ever beat.
+///  S-16 the master's beat says that it is unfit, and a standby is there that follows it closely:
+///  open
+///       an election although its lease still runs. Not within 2 x failInterval of the naming.
+///       Nobody is asked (S-14) or named (S-03, S-04) before that lease is over.
 SentinelDecision plan_sentinel(const SentinelInputs &inputs);
 
 }  // namespace stolon::core

@@ -130,7 +130,7 @@ void Chaos::heal(Duration time) {
 	store_.up = true;
 	for (auto &host : hosts_) {
 		host.up = true;
-		host.frozen = host.cut = false;
+		host.frozen = host.cut = host.unfit = host.stuck = false;
 	}
 	for (auto &sentinel : sentinels_) {
 		sentinel.frozen = sentinel.cut = sentinel.stalled = false;
@@ -149,11 +149,11 @@ void Chaos::something_bad() {
 	if (chance(40)) {
 		note("the store and " + host.uid.value + " are made well");
 		store_.up = host.up = true;
-		host.frozen = host.cut = false;
+		host.frozen = host.cut = host.unfit = host.stuck = false;
 		sentinel.frozen = sentinel.cut = sentinel.stalled = false;
 		return;
 	}
-	switch (below(8)) {
+	switch (below(10)) {
 		case 0:
 		case 1:
 			if (host.running && !host.frozen) {
@@ -185,9 +185,26 @@ void Chaos::something_bad() {
 			note(store_.up ? "store away" : "store back");
 			store_.up = !store_.up;
 			return;
+		case 6:
+		case 7:
+			make_unfit();
+			return;
 		default:
 			something_bad_for(sentinel);
 			return;
+	}
+}
+
+void Chaos::make_unfit() {
+	for (auto &host : hosts_) {
+		if (host.running && host.mandate && !host.unfit) {
+			host.unfit = true;
+			host.stuck = chance(50);
+			host.yields = chance(50);
+			note(host.uid.value + " is unfit" +
+			     (host.stuck ? ", its keeper and launcher are stuck" : "") +
+			     (host.yields ? ", it will yield" : ""));
+		}
 	}
 }
 
@@ -312,7 +329,7 @@ void Chaos::sentinel_tick(ChaosSentinel &sentinel) {
 	inputs.master_revision = sentinel.view.master_revision;
 	inputs.master_seen_at = sentinel.master_seen_at;
 	for (const auto &[uid, beat] : sentinel.view.beats) {
-		inputs.beats[uid] = {beat.beat, beat.mod_revision, sentinel.beats_seen.at(uid).second};
+		inputs.beats[uid] = {beat.beat, beat.mod_revision, sentinel.beats_seen.at(uid).second, {}};
 	}
 	inputs.infos = sentinel.view.infos;
 	inputs.nodes = sentinel.view.nodes;
@@ -350,6 +367,7 @@ void Chaos::apply(ChaosSentinel &sentinel, const SentinelInputs &inputs,
 	if (!parse_clusterdata(clusterdata_to_text(decision.data)).ok()) {
 		fail("the sentinel writes a clusterdata that nobody can read");
 	}
+	replacements_ += decision.reasons.back().rule == "S-16";
 	restarts_ += decision.data.resume && decision.data.resume != store_.data->resume;
 	store_.data = decision.data;
 	store_.data_revision = ++store_.revision;
@@ -412,6 +430,7 @@ void Chaos::crash(ChaosHost &host, bool seen_by_launcher) {
 	host.running = host.primary = host.streaming = host.mandate = host.lease_won = false;
 	host.config_known = false;
 	host.deadline = {};
+	host.unfit = host.stuck = false;
 	host.promoted_at.reset();
 	host.vote.reset();
 	host.ended_at = now_;
@@ -421,15 +440,20 @@ void Chaos::crash(ChaosHost &host, bool seen_by_launcher) {
 
 void Chaos::host_tick(ChaosHost &host) {
 	deliver(host);
+	deliver_yield(host);
 	if (!host.up || host.frozen) {
 		return;
 	}
 	if (reaches_store(host) && chance(70)) {
 		host.view = store_;
 	}
-	launcher_tick(host);
+	if (!host.stuck) {
+		launcher_tick(host);
+	}
 	if (host.running) {
-		keeper_tick(host);
+		if (!host.stuck) {
+			keeper_tick(host);
+		}
 		lease_tick(host);
 		stream(host);
 	}
@@ -523,7 +547,7 @@ void Chaos::clone_tick(ChaosHost &host, const Db &wanted) {
 }
 
 void Chaos::keeper_tick(ChaosHost &host) {
-	if (host.promoted_at && now_ >= *host.promoted_at) {
+	if (host.promoted_at && now_ >= *host.promoted_at && !host.unfit) {
 		host.promoted_at.reset();
 		Wal &wal = host.data->wal;
 		wal.end = std::max(wal.parts.back().start, wal.end - below(half_record));
@@ -638,6 +662,9 @@ void Chaos::lease_tick(ChaosHost &host) {
 	beat.valid = host.valid;
 	beat.position = host.data->wal.position();
 	beat.writable = host.primary;
+	if (host.unfit) {
+		beat.unfit = "the model says so";
+	}
 	host.on_their_way.push_back({now_, now_ + chaos_tick * static_cast<int>(below(5)), beat});
 }
 
@@ -645,7 +672,11 @@ void Chaos::deliver(ChaosHost &host) {
 	while (!host.on_their_way.empty() && host.on_their_way.front().arrives <= now_) {
 		const ChaosHost::SentBeat sent = host.on_their_way.front();
 		host.on_their_way.pop_front();
-		if (!store_.up || store_.master_revision != sent.beat.master_revision) {
+		if (!store_.up) {
+			continue;
+		}
+		if (store_.master_revision != sent.beat.master_revision) {
+			refuse(host, sent.beat);
 			continue;
 		}
 		store_.beats[host.uid] = {sent.beat, ++store_.revision};
@@ -653,10 +684,39 @@ void Chaos::deliver(ChaosHost &host) {
 		if (host.up && !host.cut && host.mandate &&
 		    host.mandate_revision == sent.beat.master_revision) {
 			host.lease_won = true;
+			host.own_revision = store_.revision;
 			host.deadline =
 			    std::max(host.deadline, sent.sent + sent.beat.valid * beat_own_percent / 100);
 		}
 	}
+}
+
+/// A lease worker that does not see its refusals, or a keeper worker that does not see the view,
+/// goes on until the deadline.
+void Chaos::refuse(ChaosHost &host, const Beat &beat) {
+	if (!host.yields || !host.up || host.cut || host.frozen || !host.mandate ||
+	    host.mandate_revision != beat.master_revision) {
+		return;
+	}
+	host.mandate = host.lease_won = false;
+	host.deadline = {};
+	const int ticks = static_cast<int>(chance(20) ? below(150) : below(5));
+	host.yield_on_its_way = {now_ + chaos_tick * ticks, host.own_revision};
+}
+
+void Chaos::deliver_yield(ChaosHost &host) {
+	if (!host.yield_on_its_way || now_ < host.yield_on_its_way->arrives) {
+		return;
+	}
+	const auto stored = store_.beats.find(host.uid);
+	if (store_.up && stored != store_.beats.end() &&
+	    stored->second.mod_revision == host.yield_on_its_way->own_revision) {
+		stored->second.beat.yielded = true;
+		stored->second.mod_revision = ++store_.revision;
+		++yields_;
+		note(host.uid.value + " has yielded");
+	}
+	host.yield_on_its_way.reset();
 }
 
 void Chaos::check_leases() {

@@ -104,6 +104,17 @@ struct ChaosHost {
 		Beat beat;
 	};
 	std::deque<SentBeat> on_their_way;
+	std::int64_t own_revision = 0;  ///< of the last beat whose answer came
+	struct SentYield {
+		Instant arrives;
+		std::int64_t own_revision = 0;
+	};
+	std::optional<SentYield> yield_on_its_way;
+
+	// What makes a master unfit: it says so, and its promotion does not end.
+	bool unfit = false;
+	bool stuck = false;   ///< its keeper worker and its launcher do nothing any more
+	bool yields = false;  ///< its lease worker takes a refusal for what it is
 
 	// The launcher.
 	std::optional<Instant> ended_at;
@@ -142,6 +153,10 @@ public:
 	std::uint64_t acknowledged() const { return acknowledged_; }
 	int failovers() const { return failovers_; }
 	int restarts() const { return restarts_; }
+	/// Elections that were opened while the old master said that it was unfit.
+	int replacements() const { return replacements_; }
+	/// How often an old master said that it acknowledges nothing any more.
+	int yields() const { return yields_; }
 	std::string story() const;
 
 private:
@@ -165,6 +180,9 @@ private:
 	void stream(ChaosHost &host);
 	void lease_tick(ChaosHost &host);
 	void deliver(ChaosHost &host);
+	void refuse(ChaosHost &host, const Beat &beat);
+	void deliver_yield(ChaosHost &host);
+	void make_unfit();
 	void publish(ChaosHost &host);
 	void crash(ChaosHost &host, bool seen_by_launcher);
 	void check_leases();
@@ -187,6 +205,8 @@ private:
 	std::uint64_t acknowledged_ = 0;
 	int failovers_ = 0;
 	int restarts_ = 0;
+	int replacements_ = 0;
+	int yields_ = 0;
 	std::string violation_;
 	std::deque<std::string> story_;
 };

@@ -46,17 +46,23 @@ TEST(Chaos, NothingThatMustNotHappenHappensAndEverythingHeals) {
 	}
 }
 
-TEST(Chaos, TheFaultsLeadToFailoversAndToRestarts) {
+TEST(Chaos, TheFaultsLeadToFailoversToRestartsAndToReplacements) {
 	int failovers = 0;
 	int restarts = 0;
-	for (unsigned seed = 1; seed <= 5; ++seed) {
+	int replacements = 0;
+	int yields = 0;
+	for (unsigned seed = 1; seed <= 10; ++seed) {
 		Chaos chaos(seed);
 		chaos.run(seconds(300), seconds(2));
 		failovers += chaos.failovers();
 		restarts += chaos.restarts();
+		replacements += chaos.replacements();
+		yields += chaos.yields();
 	}
-	EXPECT_GT(failovers, 50);
-	EXPECT_GT(restarts, 5);
+	EXPECT_GT(failovers, 100);
+	EXPECT_GT(restarts, 3);
+	EXPECT_GT(replacements, 50) << "of unfit masters";
+	EXPECT_GT(yields, 5);
 }
 
 }  // namespace

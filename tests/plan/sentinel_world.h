@@ -103,6 +103,22 @@ public:
 		seen.seen_at = in.now;
 	}
 
+	BeatObservation &beat_of(const std::string &keeper) { return in.beats.at(KeeperUid{keeper}); }
+
+	/// The next beat of the master says that it cannot work.
+	void beat_unfit(const std::string &keeper, WalPosition position = at(1, 0x5000000)) {
+		beat(keeper, position);
+		beat_of(keeper).beat.unfit = "WAL flushes hang";
+	}
+
+	/// The lease worker puts this over its own last beat.
+	void yield(const std::string &keeper) {
+		BeatObservation &seen = beat_of(keeper);
+		seen.beat.yielded = true;
+		seen.mod_revision = ++revision_;
+		seen.seen_at = in.now;
+	}
+
 	void release(const std::string &keeper) {
 		const WalPosition position = in.beats.contains(KeeperUid{keeper})
 		                                 ? in.beats.at(KeeperUid{keeper}).beat.position

@@ -90,6 +90,82 @@ TEST(SentinelProgram, AnElectionWhoseAnswerWasLostIsNotHeldTwice) {
 	EXPECT_EQ(lab.data().epoch.value, 2u);
 }
 
+TEST(SentinelProgram, AnUnfitMasterIsReplacedWhenItsLeaseIsOverOrYielded) {
+	for (const bool yields : {false, true}) {
+		Lab lab;
+		lab.add("s1");
+		lab.run(milliseconds(500));
+		lab.make_cluster();
+		lab.run_beating("k1", seconds(12));
+		ASSERT_TRUE(lab.put_beat("k1", [](Beat &beat) { beat.unfit = "its disk is full"; }));
+		Beat last = lab.next_beat("k1");
+		lab.turn();
+		ASSERT_TRUE(lab.data().election.has_value());
+		EXPECT_EQ(lab.data().election->lease_runs_for, seconds(5));
+		EXPECT_NE(lab.get(lab.keys.master()).mod_revision, last.master_revision)
+		    << "the guard of its beats";
+		lab.run(milliseconds(yields ? 1000 : 4900));
+		EXPECT_TRUE(lab.data().election->voters.empty());
+		if (yields) {
+			last.yielded = true;
+			lab.put(lab.keys.beat(KeeperUid{"k1"}), beat_to_text(last));
+			lab.turn();
+		} else {
+			lab.run(milliseconds(150));
+		}
+		EXPECT_EQ(lab.data().election->voters.size(), 2u);
+		lab.put_standby("k2", 0x5000000, true);
+		lab.put_standby("k3", 0x5000000, true);
+		lab.turn();
+		EXPECT_EQ(lab.data().master, lab.db("k2"));
+	}
+}
+
+TEST(SentinelProgram, ABeatThatCannotBeReadDoesNotGoOnSayingUnfit) {
+	Lab lab;
+	lab.add("s1");
+	lab.run(milliseconds(500));
+	lab.make_cluster();
+	// Not yet long enough named to be thrown out.
+	ASSERT_TRUE(lab.put_beat("k1", [](Beat &beat) { beat.unfit = "its disk is full"; }));
+	lab.turn();
+	lab.put(lab.keys.beat(KeeperUid{"k1"}), "{}");
+	lab.run(seconds(60));
+	EXPECT_FALSE(lab.data().election.has_value());
+}
+
+TEST(SentinelProgram, AStandbyThatHasBeenAwayDoesNotOvertakeARecoveringMaster) {
+	Lab lab;
+	lab.add("s1");
+	lab.run(milliseconds(500));
+	lab.make_cluster();
+	lab.run_beating("k1", seconds(12));
+	for (const char *keeper : {"k2", "k3"}) {
+		lab.erase(lab.keys.keeper_info(KeeperUid{keeper}));
+	}
+	lab.turn();
+	const auto recovering = [](Beat &beat) {
+		beat.position.lsn = Lsn{0x2000000};
+		beat.writable = false;
+		beat.unfit = "recovery takes too long";
+	};
+	ASSERT_TRUE(lab.put_beat("k1", recovering));
+	lab.turn();
+	KeeperInfo stale;
+	stale.uid = KeeperUid{"k2"};
+	stale.db = lab.db("k2");
+	stale.role = PgRole::Standby;
+	stale.position = {Timeline{1}, Lsn{0x2000000}};
+	lab.put(lab.keys.keeper_info(stale.uid), keeper_info_to_text(stale));
+	lab.turn();
+	ASSERT_TRUE(lab.put_beat("k1", recovering));
+	lab.run(seconds(2));
+	EXPECT_FALSE(lab.data().election.has_value()) << "48 MiB that were acknowledged would be lost";
+	lab.put_standby("k3", 0x5000000);
+	lab.turn();
+	EXPECT_TRUE(lab.data().election.has_value());
+}
+
 TEST(SentinelProgram, ADeletedBeatIsReliedOnUntilItsEnd) {
 	Lab lab;
 	lab.add("s1");

@@ -168,6 +168,42 @@ TEST_F(Status, ReleasedMasterIsNotWritableWhateverItsKeeperSaidLast) {
 	EXPECT_EQ(report().health, Health::Good);
 }
 
+TEST_F(Status, MasterThatSaysItIsUnfitIsPointedOutWithItsReason) {
+	beat = core::Beat{};
+	beat->epoch = Epoch{2};
+	beat->db = data.master;
+	beat->valid = core::seconds(5);
+	beat->master_revision = 3;
+	beat->unfit = "WAL flushes have been hanging";
+	const ClusterView seen = view();
+	const StatusReport result = make_report(seen);
+	EXPECT_EQ(result.health, Health::Degraded);
+	ASSERT_EQ(result.warnings.size(), 1u);
+	EXPECT_EQ(result.warnings[0],
+	          "keeper one: this master says that it is unfit: WAL flushes have been hanging");
+	const std::string text = status_text("lab", seen, result);
+	EXPECT_NE(text.find("unfit: WAL flushes have been hanging"), std::string::npos) << text;
+	const core::Json json = status_json("lab", seen, result);
+	EXPECT_EQ(json.get("keepers").at(0).get("unfit").as_string(), "WAL flushes have been hanging");
+	EXPECT_TRUE(json.get("keepers").at(1).get("unfit").is_null());
+	// What was said in a term that is over counts no more.
+	beat->epoch = Epoch{1};
+	EXPECT_EQ(report().health, Health::Good);
+}
+
+TEST_F(Status, ElectionThatWaitsForTheOldLeaseSaysSo) {
+	data.epoch = Epoch{3};
+	data.master = DbUid{};
+	data.election = core::Election{};
+	data.election->epoch = Epoch{3};
+	data.election->old_master = DbUid{"aaaaaaaa"};
+	data.election->lease_runs_for = core::seconds(5);
+	data.election->reason = "its disk is full";
+	EXPECT_EQ(report().headline,
+	          "the election of epoch 3 is open, nobody has been asked yet, as the old master may "
+	          "still hold its lease (its disk is full)");
+}
+
 TEST_F(Status, OpenElectionCountsOnlyVotesOfItsEpochAndItsVoters) {
 	data.epoch = Epoch{3};
 	data.master = DbUid{};
