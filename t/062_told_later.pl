@@ -90,28 +90,47 @@ $patient->close;
 
 # ---- A commit that is delayed behind its last look at the lease
 
-$server->sql('create table gone as select generate_series(1, 1000) as id', 'vacuum gone');
-SickDisk::begin($server->{data}, 'block.unlink');
-my $dropper = RawSession->new($server);
-$dropper->ask(RawSession::query('set stolon.fence_wait = 0'));
-$dropper->send(RawSession::query('drop table gone'));
-StolonLab::poll_until('the table is gone for others', sub {
-	$server->sql("select count(*) from pg_class where relname = 'gone'") eq '0';
-});
-fence();
-is($dropper->message(0), undef, 'while its files are being removed nobody is told of the commit');
-SickDisk::end($server->{data}, 'block.unlink');
-is(RawSession::types($dropper->until_ready), '!', 'and nobody is told afterwards, without the lease');
-unfence();
+sub impatient {
+	my $session = RawSession->new($server);
+	$session->ask(RawSession::query('set stolon.fence_wait = 0'));
+	return $session;
+}
+
+# In a pipeline it is not CommandComplete that acknowledges, but ReadyForQuery.
+my %drop = (
+	'a simple query' => sub { RawSession::query("drop table $_[0]") },
+	'a pipeline' => sub { (RawSession::parse("drop table $_[0]"), RawSession::bind_portal(), RawSession::execute(), RawSession::sync()) },
+);
+for my $protocol (sort keys %drop) {
+	$server->sql('create table gone as select generate_series(1, 1000) as id', 'vacuum gone');
+	SickDisk::begin($server->{data}, 'block.unlink');
+	my $dropper = impatient();
+	$dropper->send($drop{$protocol}->('gone'));
+	StolonLab::poll_until('the table is gone for others', sub {
+		$server->sql("select count(*) from pg_class where relname = 'gone'") eq '0';
+	});
+	fence();
+	is($dropper->message(0), undef, "$protocol: while its files are being removed nobody is told of the commit");
+	SickDisk::end($server->{data}, 'block.unlink');
+	is(RawSession::types($dropper->until_ready), '!', "$protocol: and nobody is told afterwards, without the lease");
+	unfence();
+}
 
 # ---- Logical changes
 
-$server->sql("select pg_create_logical_replication_slot('changes', 'test_decoding')", 'insert into t values (10)');
-fence();
+$server->sql("select pg_create_logical_replication_slot('changes', 'test_decoding')");
 my ($changes, $problems) = ('', '');
 my $receiver = IPC::Run::start(
 	[ "$server->{bin}/pg_recvlogical", '-d', $server->dsn . " options='-c stolon.fence_wait=1h'", '--slot', 'changes', '--start', '-f', '-', '--no-loop', '-F', '0' ],
 	'<', \undef, '>', \$changes, '2>', \$problems);
+my $sender = StolonLab::poll_until('the stream has begun', sub {
+	$server->sql("select pid from pg_stat_replication where application_name = 'pg_recvlogical'");
+});
+# The change is committed and acknowledged while the lease is valid, and would be told only afterwards.
+kill 'STOP', $sender;
+$server->sql('insert into t values (10)');
+fence();
+kill 'CONT', $sender;
 waits_for('StolonFence');
 $receiver->pump_nb;
 is($changes, '', 'a logical stream tells nothing without the lease');
