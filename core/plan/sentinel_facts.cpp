@@ -79,8 +79,6 @@ Instant lease_over_at(const SentinelInputs &inputs) {
 
 namespace {
 
-/// The sentence is the same for as long as the master says the same, as it is logged when it
-/// changes.
 MasterHealth unfit(const Db &master, const Beat &beat, MasterHealth health) {
 	health.state = MasterHealth::State::Unfit;
 	health.rule = "S-16";

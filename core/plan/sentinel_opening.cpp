@@ -164,9 +164,10 @@ bool follows_closely(const SentinelInputs &inputs, const Db &master, const DbUid
 	       bytes_behind(last_known.lsn, info.position.lsn) <= inputs.data.spec.max_standby_lag;
 }
 
+/// The objections are the same for as long as nothing changes but positions: they are logged.
 Electorate close_followers(const SentinelInputs &inputs, const Db &master, WalPosition last_known) {
 	Electorate close;
-	Electorate all = find_electorate(inputs, master.uid, last_known);
+	Electorate all = find_electorate(inputs, master.uid, {});
 	close.excluded = std::move(all.excluded);
 	for (const auto &voter : all.voters) {
 		if (follows_closely(inputs, master, voter, last_known)) {
@@ -184,21 +185,25 @@ Electorate close_followers(const SentinelInputs &inputs, const Db &master, WalPo
 /// S-16.
 SentinelDecision replace_unfit(const SentinelInputs &inputs, const Db &master,
                                const MasterHealth &health) {
+	// What the beat says may differ each time ("... for 7 s"); each change would be a line in the
+	// log.
+	const std::string unfit = "Master " + master.uid.value + " on keeper " + master.keeper.value +
+	                          " says that it is unfit; `stolonctl status` shows why.";
 	// Without this brake a master that nobody could replace would be thrown out again and again,
 	// and one that has just been named would have no time to become fit.
 	const Instant patience_end = plus(latest({inputs.master_seen_at, inputs.contact_since}),
 	                                  inputs.data.spec.fail_interval * 2);
 	if (inputs.now < patience_end) {
-		return wait_for("S-16", health.sentence + " It was named only recently and gets some time.",
+		return wait_for("S-16", unfit + " It was named only recently and gets some time.",
 		                std::min(patience_end, health.expires_at));
 	}
 	const WalPosition last_known = last_known_of(inputs, master);
 	Electorate electorate = close_followers(inputs, master, last_known);
 	if (electorate.voters.empty()) {
-		return wait_for("S-16",
-		                health.sentence + " Nobody can take over (" + why_nobody(electorate) +
-		                    "); it stays master.",
-		                health.expires_at);
+		return wait_for(
+		    "S-16",
+		    unfit + " Nobody can take over (" + why_nobody(electorate) + "); it stays master.",
+		    health.expires_at);
 	}
 	return open_election(inputs, master, health, std::move(electorate), last_known);
 }
