@@ -26,8 +26,9 @@ sub free_port {
 	return $socket->sockport;
 }
 
-# Options: spec (a hash, the cluster's), parameters (a text for postgresql.conf), environment (a hash, the server's), relay
-# (the server reaches the store through a StolonRelay), endpoints (a text, in front of the store's own endpoint).
+# Options: spec (a hash, the cluster's), parameters (a text for postgresql.conf), environment (a hash, the server's), start_in
+# (a list, the beginning of a command that starts the server), relay (the server reaches the store through a StolonRelay),
+# endpoints (a text, in front of the store's own endpoint).
 sub new {
 	my ($class, %options) = @_;
 	my ($failed, $base, $problem) = StolonLab::run_command(
@@ -37,7 +38,7 @@ sub new {
 	my $self = bless {
 		base => $base, data => "$base/data", port => free_port(), store_port => free_port(),
 		spec => $options{spec} // {}, owner => $$, generation => 0, writers => [],
-		environment => $options{environment} // {},
+		environment => $options{environment} // {}, start_in => $options{start_in} // [],
 	}, $class;
 	push @servers, $self;
 	chomp($self->{bin} = `@{[$ENV{PG_CONFIG} // 'pg_config']} --bindir`);
@@ -119,7 +120,10 @@ sub truncate_file {
 sub start {
 	my ($self) = @_;
 	my @environment = map { "$_=$self->{environment}{$_}" } sort keys %{ $self->{environment} };
-	$self->run('env', @environment, "$self->{bin}/pg_ctl", '-D', $self->{data}, '-l', "$self->{data}/server.log", '-w', 'start');
+	my @command = (@{ $self->{start_in} }, $self->command('env', @environment, "$self->{bin}/pg_ctl", '-D', $self->{data},
+		'-l', "$self->{data}/server.log", '-w', 'start'));
+	my ($code, $out, $err) = StolonLab::run_command(@command);
+	die "@command failed ($code): $err$out\n" if $code != 0;
 	return;
 }
 
