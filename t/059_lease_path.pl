@@ -114,7 +114,9 @@ my $beat = $server->revision_of('keepers/beat/k1');
 FencedServer::append("$server->{data}/hung", '');
 my $hung_at = StolonLab::now();
 StolonLab::poll_until('the client hangs', sub { my @events = $writer->events; $events[-1]{kind} eq 'attempt' && StolonLab::now() - $events[-1]{at} > 1e6 });
-# The keeper worker, too, once it has something to write.
+# It may begin to hang in the middle of a reload.
+kill 'HUP', $server->worker('lease');
+# The keeper worker hangs, too, once it has something to write.
 $server->{spec}{pgParameters} = { work_mem => '5MB' };
 $server->name_master('aaaaaaaa', undef);
 check_beats('the disk hangs');
@@ -122,6 +124,7 @@ unlink "$server->{data}/hung";
 my $again_at = StolonLab::now();
 $writer->wait_for_acks(20, $again_at);
 StolonLab::poll_until('the keeper worker goes on', sub { $server->sql('show work_mem') eq '5MB' });
+StolonLab::poll_until('the log tells what was the matter', sub { $server->log_text =~ /this master is unfit: .*this master is fit again/s });
 check_lease('the disk hangs');
 is(scalar(grep { $_->{at} > $hung_at + 500_000 && $_->{at} < $again_at } $writer->acks), 0, 'nothing could be written meanwhile');
 

@@ -35,6 +35,17 @@ struct HealthState {
 	char disk_problem[256];  ///< "" when there is none
 };
 
+/// What the lease worker has to say in the server's log: extension/lease/log_lines.h.
+struct LogLine {
+	char message[384];
+	char detail[128];
+};
+struct LogLines {
+	static constexpr uint64 kept = 8;
+	uint64 left, read;  ///< how many so far
+	LogLine line[kept];
+};
+
 struct SharedState {
 	slock_t mutex;
 
@@ -61,6 +72,7 @@ struct SharedState {
 	char store_problem[256];
 	HealthState health;
 	char unfit[256];  ///< what the beats say; "": nothing
+	LogLines log_lines;
 	Latch *lease_latch;
 	Latch *keeper_latch;
 

@@ -16,6 +16,7 @@
 #include "extension/keeper/actions.h"
 #include "extension/keeper/disk_watch.h"
 #include "extension/keeper/local_state.h"
+#include "extension/lease/log_lines.h"
 #include "store/mirror.h"
 #include "store/presence.h"
 
@@ -57,6 +58,7 @@ public:
 		while (wait_and_process(*store_, until)) {
 			const Instant now = store::now();
 			pg_atomic_write_u64(&shared_state()->keeper_moved_ns, boottime_ns());
+			write_left_log_lines();
 			mirror_.poll(now);
 			if (mirror_.ready())
 				step(now);

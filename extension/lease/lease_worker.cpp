@@ -13,6 +13,7 @@
 #include "extension/fence/clients.h"
 #include "extension/fence/lease.h"
 #include "extension/lease/health.h"
+#include "extension/lease/log_lines.h"
 
 namespace stolon::pg {
 
@@ -52,7 +53,6 @@ public:
 
 	void run() {
 		do {
-			log_notes();
 			follow_mandate();
 		} while (wait_and_process(*store_, next_step_));
 	}
@@ -138,10 +138,10 @@ private:
 		if (!set_unfit(unfit_.c_str()))
 			return;
 		if (unfit_.empty())
-			ereport(LOG, (errmsg("stolon: this master is fit again")));
+			leave_log_line("this master is fit again", "");
 		else
-			ereport(LOG, (errmsg("stolon: this master is unfit: %s", unfit_.c_str()),
-			              errdetail("It keeps its lease until a standby takes over.")));
+			leave_log_line(("this master is unfit: " + unfit_).c_str(),
+			               "It keeps its lease until a standby takes over.");
 	}
 
 	void cancel_request() {
@@ -283,23 +283,19 @@ private:
 		next_step_ = store::now();
 	}
 
-	// Called from the store's callbacks, which may not ereport: the loop writes the line.
-	void note(bool answered, const char *problem) {
-		answers_ = answered;
-		problem_ = problem;
-	}
-
 	// One line when the beats fail and one when they are put again, not one per beat.
-	void log_notes() {
-		if (answers_ == logged_answers_)
+	void note(bool answered, const char *problem) {
+		if (answered == answers_)
 			return;
-		logged_answers_ = answers_;
-		if (answers_)
-			ereport(LOG, (errmsg("stolon: beats are put again")));
-		else
-			ereport(LOG, (errmsg("stolon: a beat was not put: %s", problem_.c_str()),
-			              errdetail("The lease lasts for another %.1f s.",
-			                        static_cast<double>(lease_remaining_ns()) / 1e9)));
+		answers_ = answered;
+		if (answered) {
+			leave_log_line("beats are put again", "");
+			return;
+		}
+		char detail[64];
+		snprintf(detail, sizeof detail, "The lease lasts for another %.1f s.",
+		         static_cast<double>(lease_remaining_ns()) / 1e9);
+		leave_log_line((std::string("a beat was not put: ") + problem).c_str(), detail);
 	}
 
 	std::unique_ptr<store::Store> store_;
@@ -314,8 +310,6 @@ private:
 	std::optional<store::RequestId> in_flight_;
 	Instant next_step_;
 	bool answers_ = true;
-	bool logged_answers_ = true;
-	std::string problem_;
 };
 
 void lease_worker_body() {
@@ -329,6 +323,9 @@ void lease_worker_body() {
 extern "C" PGDLLEXPORT void stolon_lease_main(Datum) {
 	using namespace stolon::pg;
 	begin_worker();
+	// Reading the configuration again would wait for a disk that hangs, and nothing in it that can
+	// change while the server runs matters here.
+	pqsignal(SIGHUP, SIG_IGN);
 	register_latch(&SharedState::lease_latch);
 	run_worker("stolon lease worker", lease_worker_body);
 }
