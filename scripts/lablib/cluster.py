@@ -292,9 +292,13 @@ class Lab:
         self.save()
         return folder
 
+    def _etcd_url(self, name, port="port"):
+        etcd = self.data["members"][name]
+        return f"http://{etcd['address']}:{etcd[port]}"
+
     def store_endpoint(self):
-        etcd = self.data["members"]["etcd"]
-        return f"http://{etcd['address']}:{etcd['port']}"
+        """All of them, separated by commas."""
+        return ",".join(self._etcd_url(name) for name in self.names("etcd"))
 
     def store_endpoints(self):
         """As the members get them."""
@@ -307,8 +311,11 @@ class Lab:
         # An HTTP client takes long to load, and most commands need none.
         from .etcd import Etcd
 
-        member = self.data["members"]["etcd"]
-        return Etcd(member["address"], member["port"], timeout)
+        members = [self.data["members"][name] for name in self.names("etcd")]
+        etcds = [Etcd(member["address"], member["port"], timeout) for member in members]
+        # Among several, one that has a quorum behind it.
+        healthy = (etcd for etcd in etcds if len(etcds) == 1 or etcd.healthy())
+        return next(healthy, etcds[0])
 
     def common_options(self):
         return ["--cluster-name", CLUSTER, "--store-endpoints", self.store_endpoints()]
@@ -317,13 +324,13 @@ class Lab:
         member = self.data["members"][name]
         folder = self.folder(name)
         if member["kind"] == "etcd":
-            client = f"http://{member['address']}:{member['port']}"
-            peer = f"http://{member['address']}:{member['peer_port']}"
+            client, peer = self._etcd_url(name), self._etcd_url(name, "peer_port")
+            everybody = [f"{n}={self._etcd_url(n, 'peer_port')}" for n in self.names("etcd")]
             return [
-                find_program("etcd"), "--name", "lab", "--data-dir", f"{folder}/data",
+                find_program("etcd"), "--name", name, "--data-dir", f"{folder}/data",
                 "--listen-client-urls", client, "--advertise-client-urls", client,
                 "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-                "--initial-cluster", f"lab={peer}",
+                "--initial-cluster", ",".join(everybody),
                 "--logger", "zap", "--log-outputs", "stderr", "--log-level", "warn",
             ]  # fmt: skip
         program = {
@@ -507,8 +514,17 @@ class Lab:
         self.save()
 
     def cut_store(self, name):
-        self.network.cut_between(name, "etcd")
+        for etcd in self.names("etcd"):
+            self.network.cut_between(name, etcd)
         self.data["cut"][name] = "from etcd"
+        self.save()
+
+    def cut_peers(self, name):
+        """Of an etcd with several members: everybody else still reaches this one."""
+        for other in self.names("etcd"):
+            if other != name:
+                self.network.cut_between(name, other)
+        self.data["cut"][name] = "from the other members of etcd"
         self.save()
 
     def stop_member(self, name, timeout=30.0):

@@ -44,7 +44,7 @@ sub run_command {
 	return ($? >> 8 || $? & 127, $out, $err);
 }
 
-# Options: nodes, sentinels, proxies, net, spec (a hash), dead_endpoint, environment (a hash, every member's), timeout.
+# Options: etcds, nodes, sentinels, proxies, net, spec (a hash), dead_endpoint, environment (a hash, every member's), timeout.
 sub new {
 	my ($class, %options) = @_;
 	die "netns needs root; run the tests as root\n" if ($options{net} // '') eq 'netns' && $> != 0;
@@ -55,7 +55,7 @@ sub new {
 	my $self = bless { base => $base, dir => "$base/lab", writers => [], owner => $$ }, $class;
 	push @labs, $self;
 	my @arguments = ('up', '--quiet');
-	for my $option (qw(nodes sentinels proxies net timeout)) {
+	for my $option (qw(etcds nodes sentinels proxies net timeout)) {
 		push @arguments, "--$option", $options{$option} if defined $options{$option};
 	}
 	push @arguments, '--dead-endpoint' if $options{dead_endpoint};
@@ -120,7 +120,7 @@ sub dsn {
 }
 
 # The prefix of a command that runs on the client host, as a list.
-sub client_exec { return split ' ', $_[0]->env('client_exec') }
+sub client_exec { my ($self) = @_; return split ' ', $self->{client_exec} //= $self->env('client_exec') }
 
 # The same for a node's own host.
 sub node_exec {
@@ -144,14 +144,21 @@ sub sql {
 	return $self->lab('psql', $node, '-XAtqd', 'app', '-v', 'ON_ERROR_STOP=1', '-c', $sql, @more);
 }
 
+# Of several members, whichever answers.
 sub etcdctl {
 	my ($self, @arguments) = @_;
 	local $ENV{ETCDCTL_API} = 3;
-	my ($code, $out, $err) = run_command($self->client_exec, 'etcdctl',
-		'--endpoints', $self->env('etcd'), @arguments);
-	die "etcdctl @arguments failed: $err\n" if $code != 0;
-	chomp $out;
-	return $out;
+	my $endpoints = $self->{etcd} //= [ split /,/, $self->env('etcd') ];
+	my @problems;
+	for (@$endpoints) {
+		my ($code, $out, $err) = run_command($self->client_exec, 'etcdctl', '--endpoints', $endpoints->[0],
+			'--command-timeout', @$endpoints > 1 ? '1s' : '5s', @arguments);
+		chomp $out;
+		return $out if $code == 0;
+		push @problems, $err;
+		push @$endpoints, shift @$endpoints;
+	}
+	die "etcdctl @arguments failed: @problems\n";
 }
 
 sub key {
