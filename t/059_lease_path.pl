@@ -36,6 +36,8 @@ my $server = FencedServer->new(spec => { failInterval => "${fail_interval}s" }, 
 	parameters => "fsync = on\nmax_connections = 12\nsuperuser_reserved_connections = 3",
 	environment => { LD_PRELOAD => "$folder/hung_disk.so" },
 	start_in => [ 'unshare', '--mount', 'sh', '-c', "mount --bind $folder/resolv.conf /etc/resolv.conf && exec \"\$@\"", 'sh' ]);
+# Or a server could not be stopped when a test has failed.
+END { unlink "$server->{data}/hung" if $server }
 $server->start;
 $server->name_master('aaaaaaaa', 1);
 $server->wait_for_lease;
