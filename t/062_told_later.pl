@@ -121,7 +121,7 @@ for my $protocol (sort keys %drop) {
 $server->sql("select pg_create_logical_replication_slot('changes', 'test_decoding')");
 my ($changes, $problems) = ('', '');
 my $receiver = IPC::Run::start(
-	[ "$server->{bin}/pg_recvlogical", '-d', $server->dsn . " options='-c stolon.fence_wait=1h'", '--slot', 'changes', '--start', '-f', '-', '--no-loop', '-F', '0' ],
+	[ "$server->{bin}/pg_recvlogical", '-d', $server->dsn . " options='-c stolon.fence_wait=1h -c wal_sender_timeout=0'", '--slot', 'changes', '--start', '-f', '-', '--no-loop', '-F', '0' ],
 	'<', \undef, '>', \$changes, '2>', \$problems);
 my $sender = StolonLab::poll_until('the stream has begun', sub {
 	$server->sql("select pid from pg_stat_replication where application_name = 'pg_recvlogical'");

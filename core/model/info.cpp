@@ -106,6 +106,7 @@ Result<KeeperInfo> parse_keeper_info(std::string_view text) {
 	info.checkpointed = in.timeline("checkpointed");
 	info.vote = read_vote(in);
 	info.message = in.text("message", ValueLimits::max_message);
+	info.unfit = in.text("unfit", ValueLimits::max_unfit);
 	info.extra = in.unknown();
 	return finish(std::move(info), in);
 }
@@ -130,6 +131,7 @@ std::string keeper_info_to_text(const KeeperInfo &info) {
 	if (info.vote)
 		object.set("vote", write_vote(*info.vote));
 	put_message(object, "message", info.message);
+	put_message(object, "unfit", info.unfit, ValueLimits::max_unfit);
 	put_unknown(object, info.extra);
 	return object.dump();
 }

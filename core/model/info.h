@@ -82,6 +82,7 @@ struct KeeperInfo {
 	Timeline checkpointed;  ///< timeline of the last checkpoint that is in pg_control
 	std::optional<Vote> vote;
 	std::string message;  ///< the problem that the keeper has, in one sentence; empty: none
+	std::string unfit;    ///< why this standby could not work as master either; empty: it could
 
 	Json extra;
 	bool operator==(const KeeperInfo &) const = default;

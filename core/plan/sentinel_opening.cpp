@@ -170,7 +170,11 @@ Electorate close_followers(const SentinelInputs &inputs, const Db &master, WalPo
 	Electorate all = find_electorate(inputs, master.uid, {});
 	close.excluded = std::move(all.excluded);
 	for (const auto &voter : all.voters) {
-		if (follows_closely(inputs, master, voter, last_known)) {
+		const KeeperInfo &info = *info_of(inputs, *inputs.data.find_db(voter));
+		if (!info.unfit.empty()) {
+			close.excluded.push_back(voter.value + " on " + info.uid.value +
+			                         ": it is unfit, too: " + info.unfit);
+		} else if (follows_closely(inputs, master, voter, last_known)) {
 			close.voters.push_back(voter);
 		} else {
 			close.excluded.push_back(voter.value + " on " +

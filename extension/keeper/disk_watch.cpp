@@ -21,19 +21,24 @@ std::uint64_t free_bytes() {
 
 }  // namespace
 
-std::string DiskWatch::problem(core::Instant now, const core::HealthLimits &limits) {
-	const std::uint64_t free = limits.min_wal_free == 0 ? UINT64_MAX : free_bytes();
-	if (free >= limits.min_wal_free) {
+void DiskWatch::look(core::Instant now, const core::HealthLimits &limits) {
+	wanted_ = limits.min_wal_free;
+	if (wanted_ == 0 || free_bytes() >= wanted_)
 		low_since_.reset();
-		return {};
-	}
-	if (!low_since_)
+	else if (!low_since_)
 		low_since_ = now;
-	if (now - *low_since_ < limits.wal_stall && crash_restarts() == 0)
+}
+
+std::string DiskWatch::shortage() const {
+	if (!low_since_)
 		return {};
-	return "only " + std::to_string(free / mebibyte) +
-	       " MiB are free where pg_wal lies (minWalFreeSpace is " +
-	       std::to_string(limits.min_wal_free / mebibyte) + " MiB)";
+	return "less than minWalFreeSpace (" + std::to_string(wanted_ / mebibyte) +
+	       " MiB) is free where pg_wal lies";
+}
+
+std::string DiskWatch::lasting_shortage(core::Instant now, const core::HealthLimits &limits) const {
+	const bool lasts = low_since_ && now - *low_since_ >= limits.wal_stall;
+	return lasts || crash_restarts() > 0 ? shortage() : std::string();
 }
 
 }  // namespace stolon::pg

@@ -12,11 +12,17 @@ namespace stolon::pg {
 
 class DiskWatch {
 public:
-	/// One sentence when too little has been free for longer than a WAL write may take, or at all
-	/// and this server has crashed before; else an empty text. Looks at the disk.
-	std::string problem(core::Instant now, const core::HealthLimits &limits);
+	/// Looks at the disk; may hang as long as it does.
+	void look(core::Instant now, const core::HealthLimits &limits);
+
+	/// Too little is free: one sentence, or an empty text.
+	std::string shortage() const;
+	/// As shortage(), once it has lasted for longer than a WAL write may take, or at all when this
+	/// server has crashed before: a master's WAL goes on fitting into the segments that it has.
+	std::string lasting_shortage(core::Instant now, const core::HealthLimits &limits) const;
 
 private:
+	std::uint64_t wanted_ = 0;
 	std::optional<core::Instant> low_since_;
 };
 

@@ -77,6 +77,8 @@ private:
 	void step(Instant now) {
 		step_again_at_ = now + std::min(sleep_interval(), longest_unobserved);
 		read_view();
+		if (data_)
+			disk_.look(now, core::health_limits(data_->spec));
 		// An observation that a promotion or a freeze has gone on leads to the next action at once,
 		// not at the next event.
 		for (int round = 0; round < 3; round++) {
@@ -210,7 +212,7 @@ private:
 		health.keeper_stall_ms = core::to_ms(limits.keeper_stall);
 		health.recovery_ms = core::to_ms(limits.recovery);
 		health.wal_stall_ms = core::to_ms(limits.wal_stall);
-		const std::string problem = disk_.problem(now, limits);
+		const std::string problem = disk_.lasting_shortage(now, limits);
 		strlcpy(health.disk_problem, problem.c_str(), sizeof health.disk_problem);
 		set_health(health);
 	}
@@ -327,6 +329,8 @@ private:
 		info.checkpointed = checkpointed_;
 		info.vote = decision_.vote;
 		info.message = message_;
+		if (local_.in_recovery)
+			info.unfit = disk_.shortage();
 		return info;
 	}
 

@@ -11,8 +11,9 @@ namespace {
 using core::Duration;
 using core::Instant;
 
-std::string after(const char *problem, Duration lasted) {
-	return std::string(problem) + " for " + std::to_string(core::to_ms(lasted) / 1000) + " s";
+// The limit and not the time that has passed: what beats say is logged when it changes.
+std::string beyond(const char *problem, int64 limit_ms) {
+	return std::string(problem) + " for more than " + std::to_string(limit_ms) + " ms";
 }
 
 bool exceeds(Duration lasted, int64 limit_ms) {
@@ -49,12 +50,12 @@ std::string Health::problem(Instant now, const Mandate &mandate) {
 	looked_at_ = now;
 	const HealthState limits = copy_health();
 	if (exceeds(recovering_, limits.recovery_ms))
-		return after("recovery has not ended", recovering_);
+		return beyond("recovery has not ended", limits.recovery_ms);
 	if (exceeds(wal_stalled_, limits.wal_stall_ms))
-		return after("a flush of WAL has not ended", wal_stalled_);
+		return beyond("a flush of WAL has not ended", limits.wal_stall_ms);
 	// Last, since it is often what a disk does to it.
 	if (exceeds(keeper_still_, limits.keeper_stall_ms))
-		return after("the keeper worker has stood still", keeper_still_);
+		return beyond("the keeper worker has stood still", limits.keeper_stall_ms);
 	return limits.disk_problem;
 }
 

@@ -82,15 +82,17 @@ private:
 			send_beat();
 	}
 
-	// A master that was unfit is voted out while its lease runs. It has taken its deadline away by
-	// now; that it says so spares the others the wait for the lease's end.
+	// A master that is unfit is voted out while its lease runs. It has taken its deadline away by
+	// now; that it says so spares the others the wait for the lease's end. (It may have become fit
+	// meanwhile.)
 	void plan_to_yield(const Mandate &next, Instant now) {
 		yield_.reset();
-		if (mandate_.active && !next.active && !unfit_.empty()) {
+		if (mandate_.active && !next.active && has_beaten_) {
 			yield_ = next_beat();
 			yield_->yielded = true;
 			yield_until_ = now + yield_->valid;
 		}
+		has_beaten_ = false;
 		unfit_.clear();
 		set_unfit("");
 	}
@@ -228,6 +230,7 @@ private:
 		const Instant sent = store::now();
 		const std::uint64_t sequence = mandate_.sequence;
 		look_at_health(sent);
+		has_beaten_ = true;
 		beat_is_sent(sequence, nanoseconds(sent), mandate_.valid_ms);
 		next_step_ = sent + interval();
 		in_flight_ = store_->txn(beat_request(next_beat()), interval(),
@@ -304,7 +307,8 @@ private:
 	Mandate mandate_ = {};
 	OwnKey key_;
 	Health health_;
-	std::string unfit_;  // what the last beat said
+	std::string unfit_;        // what the last beat said
+	bool has_beaten_ = false;  // on the strength of mandate_
 	std::optional<core::Beat> yield_;
 	Instant yield_until_;
 	std::optional<store::RequestId> in_flight_;

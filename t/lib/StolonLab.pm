@@ -172,6 +172,12 @@ sub clusterdata {
 		$self->etcdctl('get', '--print-value-only', $self->key('clusterdata')));
 }
 
+# The events of the cluster's history, oldest first.
+sub history {
+	my ($self) = @_;
+	return map { JSON::PP::decode_json($_) } split /\n/, $self->etcdctl('get', '--print-value-only', '--prefix', $self->key('history/'));
+}
+
 # What a member has logged so far.
 sub log_text {
 	my ($self, $member) = @_;
@@ -342,7 +348,8 @@ $SIG{INT} = $SIG{TERM} = sub { exit 130 };
 # standby. Proven: rows that had been streamed are there; no two servers acknowledge writes at the
 # same time; the old master acknowledges nothing once the new one is named. (With late_delivery an
 # answer to what was sent before the fault may arrive late: a cut network holds it back, and TCP
-# delivers it when the network is whole again.)
+# delivers it when the network is whole again. With lease_runs the election is opened while the old master's lease runs,
+# so that only the naming ends its time.)
 # Returns {old, new, fault_at, proxy, direct}, with the writers stopped.
 sub prove_failover {
 	my ($self, %options) = @_;
@@ -385,7 +392,7 @@ sub prove_failover {
 		  grep { !$before{ $_->{number} } || $_->{at} < $fault_at } @{ $acks{$old} };
 	}
 	$self->check_one_writer(%acks);
-	$self->check_fenced($acks{$old}, $fault_at);
+	$self->check_fenced($acks{$old}, $fault_at, $options{lease_runs});
 	return { old => $old, new => $new, fault_at => $fault_at, proxy => $proxy,
 		direct => \%direct };
 }
@@ -406,14 +413,15 @@ sub check_one_writer {
 	return;
 }
 
-# The old master, whose acknowledgements these are, gave none after the store had opened an election.
+# The old master, whose acknowledgements these are, gave none after the store had opened an election; if its lease was
+# running then, none after another was named.
 sub check_fenced {
-	my ($self, $acks, $fault_at) = @_;
-	my ($change) = grep { $_->{at} > $fault_at } $self->master_changes;
+	my ($self, $acks, $fault_at, $lease_runs) = @_;
+	my ($change) = grep { $_->{at} > $fault_at && (!$lease_runs || $_->{db} ne '') } $self->master_changes;
 	ok($change, 'the store has opened an election');
 	return if !$change;
 	my @late = grep { $_->{at} > $change->{at} } @$acks;
-	is(scalar @late, 0, 'the old master acknowledged nothing after the election began');
+	is(scalar @late, 0, 'the old master acknowledged nothing after ' . ($lease_runs ? 'another was named' : 'the election began'));
 	my @acks = grep { $_->{at} > $fault_at } @$acks;
 	diag(sprintf 'the old master stopped acknowledging %.2f s after the fault, %.2f s before the '
 		  . 'election', @acks ? ($acks[-1]{at} - $fault_at) / 1e6 : 0,

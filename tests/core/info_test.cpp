@@ -22,6 +22,7 @@ Beat full_beat() {
 
 KeeperInfo full_keeper_info() {
 	KeeperInfo info;
+	info.unfit = "the disk is full";
 	info.uid = KeeperUid{"k1"};
 	info.db = DbUid{"0a1b2c3d"};
 	info.generation = 12;

@@ -228,6 +228,18 @@ TEST(SentinelUnfit, OnlyAStandbyThatFollowsCloselyIsWorthIt) {
 	}
 }
 
+TEST(SentinelUnfit, AStandbyThatIsUnfitTooIsNotWorthIt) {
+	World world = World::running();
+	world.vanish("k3");
+	world.info("k2").unfit = "its disk is full";
+	world.beat_unfit("k1");
+	const SentinelDecision decision = world.plan();
+	EXPECT_FALSE(decision.write);
+	ASSERT_FALSE(decision.reasons.empty());
+	EXPECT_NE(decision.reasons.front().text.find("it is unfit, too: its disk is full"),
+	          std::string::npos);
+}
+
 TEST(SentinelUnfit, WhatAMasterInRecoveryTellsIsNotHowFarItHadCome) {
 	World world = World::running();
 	world.vanish("k3");
