@@ -146,7 +146,7 @@ $server->wait_for_lease;
 my $publisher = $server->plain_server("wal_level = logical\n");
 $publisher->sql('create table news (id int primary key)', 'create publication everything for all tables');
 $server->sql('create table news (id int primary key)',
-	"create subscription s connection '" . $publisher->dsn . "' publication everything with (copy_data = off)");
+	"create subscription s connection '" . $publisher->dsn . "' publication everything with (copy_data = off, disable_on_error = true)");
 my $confirmed = "select confirmed_flush_lsn from pg_replication_slots where slot_name = 's'";
 $publisher->sql('insert into news values (1)');
 StolonLab::poll_until('the row has arrived', sub { $server->sql('select count(*) from news') eq '1' });
@@ -172,6 +172,8 @@ waits_for('StolonFence');
 is($publisher->sql("select ($confirmed) < '$end'"), 't', 'nor does a report pass that rests on nothing new');
 unfence();
 StolonLab::poll_until('it was reported', sub { $publisher->sql("select ($confirmed) >= '$end'") eq 't' });
+
+is($server->sql('select subenabled from pg_subscription'), 't', 'a subscription that is disabled by errors is not disabled by the fence');
 
 # ---- Another master is named
 

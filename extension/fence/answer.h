@@ -13,8 +13,17 @@ void install_answer_gate();
 /// answer passes under stolon.allow_stale_reads. `row_by_row`: it can wait for locks between two
 /// rows, so that each row is looked at.
 void answer_needs_lease(bool reads_only, bool row_by_row);
+/// A statement has begun whose answer tells nothing of the data, if no other one surrounds it.
+void answer_is_exempt();
 /// A commit that cannot be taken back waits to be acknowledged.
 void answer_acknowledges_commit();
+/// Sends what is ready to be sent if an acknowledgement is among it: the statement that comes next
+/// may take long.
+void send_acknowledgement();
+
+/// The transaction has begun to rest on the lease, or has ended: what is answered without any
+/// statement having begun (the rest of a portal's stored rows) goes by that.
+void answers_of_transaction_need_lease(bool need);
 
 /// A logical replication worker: what it reports to its publisher as committed here passes the
 /// gate, too. Called before it commits; only the first call has an effect.

@@ -11,7 +11,7 @@ namespace {
 bool is_client(const PGPROC &process) {
 	// Physical walsenders and auxiliary processes have no database; autovacuum has one, and
 	// nobody whom it answers to.
-	return process.pid != 0 && OidIsValid(process.databaseId) && !process.isBackgroundWorker &&
+	return OidIsValid(process.databaseId) && !process.isBackgroundWorker &&
 	       !is_autovacuum_worker(process);
 }
 
@@ -21,9 +21,10 @@ int terminate_clients() {
 	int signalled = 0;
 	for (uint32 i = 0; i < ProcGlobal->allProcCount; i++) {
 		const PGPROC &process = ProcGlobal->allProcs[i];
-		const pid_t pid = process.pid;
-		if (!is_client(process) || process.wait_event_info == fence_wait_event() ||
-		    pid == MyProcPid)
+		// Read once: a place that is being taken must not turn it into "my own process group".
+		const pid_t pid = *const_cast<volatile const int *>(&process.pid);
+		if (pid == 0 || pid == MyProcPid || !is_client(process) ||
+		    process.wait_event_info == fence_wait_event())
 			continue;
 		if (kill(pid, SIGTERM) == 0)
 			signalled++;

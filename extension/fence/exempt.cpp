@@ -20,6 +20,12 @@ bool is_stolon_function(HeapTuple tuple, Form_pg_proc function) {
 	return same;
 }
 
+// Stable functions may tell of catalogs and other sessions; these do not.
+bool tells_nothing(Oid function) {
+	return function == F_NOW || function == F_INTERVAL_IN || function == F_INTERVAL_OUT ||
+	       function == F_TEXTANYCAT || function == F_ANYTEXTCAT;
+}
+
 // `shows_stolon` (a bool) becomes true when one of stolon's own functions is called.
 bool calls_for_data(Oid function_oid, void *shows_stolon) {
 	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function_oid));
@@ -27,7 +33,8 @@ bool calls_for_data(Oid function_oid, void *shows_stolon) {
 		return true;
 	auto *function = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple));
 	const bool builtin_and_pure =
-	    function->prolang == INTERNALlanguageId && function->provolatile != PROVOLATILE_VOLATILE;
+	    function->prolang == INTERNALlanguageId &&
+	    (function->provolatile == PROVOLATILE_IMMUTABLE || tells_nothing(function_oid));
 	const bool own = is_stolon_function(tuple, function);
 	if (own)
 		*static_cast<bool *>(shows_stolon) = true;

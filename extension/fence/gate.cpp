@@ -13,18 +13,38 @@ namespace {
 
 ExecutorStart_hook_type previous_executor_start = nullptr;
 ExecutorRun_hook_type previous_executor_run = nullptr;
+ExecutorFinish_hook_type previous_executor_finish = nullptr;
 ProcessUtility_hook_type previous_utility = nullptr;
 object_access_hook_type previous_object_access = nullptr;
 
-// COMMIT PREPARED and ROLLBACK PREPARED decide the fate of another transaction; their own has no
-// xid. The acknowledgement has to pass the last gates all the same.
-bool decides_prepared = false;
-// A statement of this transaction has passed its gate on the strength of the lease. What it has
-// done may not show as a transaction id yet (NOTIFY takes one while it commits).
-bool transaction_needs_lease = false;
+struct Transaction {
+	// A statement has passed its gate on the strength of the lease. What it has done may not show
+	// as a transaction id yet (NOTIFY takes one while it commits).
+	bool needs_lease;
+	bool reads_only;
+	// Something was done that no error can take back: COMMIT PREPARED has decided the fate of
+	// another transaction, DROP DATABASE has removed files. Only the acknowledgement is left to be
+	// refused.
+	bool is_irrevocable;
+};
+Transaction transaction = {};
 
 bool has_written() {
 	return TransactionIdIsValid(GetTopTransactionIdIfAny());
+}
+
+void end_transaction() {
+	transaction = {};
+	answers_of_transaction_need_lease(false);
+}
+
+// The gate before a commit, and before everything that leads to it: the callbacks of other
+// libraries may commit elsewhere (postgres_fdw) before that of this one is called.
+void pass_commit() {
+	if (transaction.is_irrevocable || likely(may_acknowledge()))
+		return;
+	if (transaction.needs_lease || has_written())
+		pass_or_refuse(transaction.reads_only && !has_written());
 }
 
 void on_transaction(XactEvent event, void *) {
@@ -34,19 +54,18 @@ void on_transaction(XactEvent event, void *) {
 				gate_reports_to_publisher();
 			[[fallthrough]];
 		case XACT_EVENT_PRE_PREPARE:
-			if (transaction_needs_lease || has_written())
-				pass_or_refuse(false);
+			pass_commit();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
-			if (has_written() || decides_prepared) {
+			if (has_written() || transaction.is_irrevocable) {
 				acknowledge_or_never();
 				answer_acknowledges_commit();
 			}
-			decides_prepared = transaction_needs_lease = false;
+			end_transaction();
 			break;
 		case XACT_EVENT_ABORT:
-			decides_prepared = transaction_needs_lease = false;
+			end_transaction();
 			break;
 		default:
 			break;
@@ -55,9 +74,14 @@ void on_transaction(XactEvent event, void *) {
 
 // The gate of every statement that is not exempt.
 void begin_statement(bool reads_only, bool row_by_row) {
-	if (pass_or_refuse(reads_only))
+	send_acknowledgement();
+	if (pass_or_refuse(reads_only)) {
+		answer_is_exempt();
 		return;
-	transaction_needs_lease = true;
+	}
+	transaction.reads_only = reads_only && (transaction.reads_only || !transaction.needs_lease);
+	transaction.needs_lease = true;
+	answers_of_transaction_need_lease(true);
 	answer_needs_lease(reads_only, row_by_row);
 }
 
@@ -72,6 +96,8 @@ void pass_query(const QueryDesc *query) {
 	const PlannedStmt *statement = query->plannedstmt;
 	if (likely(may_acknowledge()) || !is_exempt_query(statement))
 		begin_statement(is_read_only_query(statement), takes_locks(statement));
+	else
+		answer_is_exempt();
 }
 
 void on_executor_start(QueryDesc *query, int flags) {
@@ -91,11 +117,35 @@ void on_executor_run(QueryDesc *query, ScanDirection direction, uint64 count, bo
 		standard_ExecutorRun(query, direction, count, execute_once);
 }
 
-bool is_two_phase_decision(const Node *statement) {
-	if (!IsA(statement, TransactionStmt))
+void on_executor_finish(QueryDesc *query) {
+	if (previous_executor_finish)
+		previous_executor_finish(query);
+	else
+		standard_ExecutorFinish(query);
+	pass_commit();
+}
+
+bool ends_transaction(const Node *statement) {
+	if (!IsA(statement, TransactionStmt) || IsAbortedTransactionBlockState())
 		return false;
 	const TransactionStmtKind kind = reinterpret_cast<const TransactionStmt *>(statement)->kind;
-	return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
+	return kind == TRANS_STMT_COMMIT || kind == TRANS_STMT_PREPARE;
+}
+
+bool cannot_be_taken_back(const Node *statement) {
+	switch (nodeTag(statement)) {
+		case T_TransactionStmt: {
+			const TransactionStmtKind kind =
+			    reinterpret_cast<const TransactionStmt *>(statement)->kind;
+			return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
+		}
+		case T_DropdbStmt:
+		case T_DropTableSpaceStmt:
+		case T_AlterSystemStmt:
+			return true;
+		default:
+			return false;
+	}
 }
 
 #if PG_VERSION_NUM >= 140000
@@ -112,16 +162,32 @@ bool is_two_phase_decision(const Node *statement) {
 #define STOLON_UTILITY_ARGUMENTS statement, text, context, params, environment, dest, completion
 #endif
 
+void pass_utility(const Node *statement) {
+	refuse_managed_parameter(statement);
+	send_acknowledgement();
+	if (is_exempt_utility(statement))
+		answer_is_exempt();
+	else
+		begin_statement(is_read_only_utility(statement), false);
+	if (ends_transaction(statement))
+		pass_commit();
+}
+
 void on_utility(STOLON_UTILITY_PARAMETERS) {
 	const Node *tree = statement->utilityStmt;
-	refuse_managed_parameter(tree);
-	if (!is_exempt_utility(tree))
-		begin_statement(is_read_only_utility(tree), false);
-	decides_prepared = is_two_phase_decision(tree) && is_gated_process();
+	const bool is_irrevocable = cannot_be_taken_back(tree) && is_gated_process();
+	const bool copies = IsA(tree, CopyStmt);
+	pass_utility(tree);
+	if (is_irrevocable)
+		transaction.is_irrevocable = true;
 	if (previous_utility)
 		previous_utility(STOLON_UTILITY_ARGUMENTS);
 	else
 		standard_ProcessUtility(STOLON_UTILITY_ARGUMENTS);
+	if (is_irrevocable)
+		answer_acknowledges_commit();
+	else if (copies)
+		pass_commit();
 }
 
 // A function call of the fast-path protocol is no statement: nothing but this hook and the answer
@@ -131,10 +197,16 @@ bool is_fastpath_call() {
 	       IsTransactionState();
 }
 
-void on_object_access(ObjectAccessType access, Oid class_oid, Oid object, int sub, void *argument) {
-	if (access == OAT_FUNCTION_EXECUTE && is_fastpath_call() &&
-	    (likely(may_acknowledge()) || !is_own_function(object)))
+void pass_call(Oid function) {
+	if (likely(may_acknowledge()) || !is_own_function(function))
 		begin_statement(false, false);
+	else
+		answer_is_exempt();
+}
+
+void on_object_access(ObjectAccessType access, Oid class_oid, Oid object, int sub, void *argument) {
+	if (access == OAT_FUNCTION_EXECUTE && is_fastpath_call())
+		pass_call(object);
 	if (previous_object_access)
 		previous_object_access(access, class_oid, object, sub, argument);
 }
@@ -146,6 +218,8 @@ void install_gates() {
 	ExecutorStart_hook = on_executor_start;
 	previous_executor_run = ExecutorRun_hook;
 	ExecutorRun_hook = on_executor_run;
+	previous_executor_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = on_executor_finish;
 	previous_utility = ProcessUtility_hook;
 	ProcessUtility_hook = on_utility;
 	previous_object_access = object_access_hook;

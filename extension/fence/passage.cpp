@@ -12,6 +12,8 @@ namespace {
 
 constexpr long poll_us = 5000;
 constexpr int default_wait_ms = 5000;
+// Behind a commit record others wait, too: for locks, and for what invalidates their caches.
+constexpr int longest_wait_behind_commit_ms = 30 * 1000;
 
 int wait_bound_ms() {
 	if (setting_fence_wait_ms >= 0)
@@ -20,8 +22,9 @@ int wait_bound_ms() {
 	return valid_ms > 0 ? static_cast<int>(valid_ms) : default_wait_ms;
 }
 
+// An open election is waited for: when nobody can win it, this server is named again.
 bool role_is_lost() {
-	return is_lost(copy_shared_state().reason);
+	return names_another(copy_shared_state());
 }
 
 // Interruptible; true when the lease came back.
@@ -41,21 +44,21 @@ bool wait_for_lease() {
 }
 
 // Drivers and pools drop a connection that ends with class 57, and go elsewhere. A session on a
-// server that was replaced has no future; on one whose store is silent it has.
+// server that was replaced has no future; on one whose store is silent it has. An error would make
+// a logical replication worker disable its subscription, if that has disable_on_error.
 [[noreturn]] void refuse(bool end_session) {
 	const SharedCopy shared = copy_shared_state();
 	const bool replaced = names_another(shared);
 	char detail[512];
 	describe_fence(shared, detail, sizeof detail);
-	ereport(replaced || end_session ? FATAL : ERROR,
-	        (errcode(is_lost(shared.reason) ? ERRCODE_ADMIN_SHUTDOWN : ERRCODE_CANNOT_CONNECT_NOW),
+	ereport(replaced || end_session || IsLogicalWorker() ? FATAL : ERROR,
+	        (errcode(replaced ? ERRCODE_ADMIN_SHUTDOWN : ERRCODE_CANNOT_CONNECT_NOW),
 	         errmsg("this server does not hold the master's lease of cluster \"%s\"",
 	                setting_cluster_name),
 	         errdetail("%s", detail),
-	         is_lost(shared.reason)
-	             ? errhint("Connect to the new master, for example through the proxy.")
-	             : errhint("Try again, or read what may be stale after SET "
-	                       "stolon.allow_stale_reads = on.")));
+	         replaced ? errhint("Connect to the new master, for example through the proxy.")
+	                  : errhint("Try again, or read what may be stale after SET "
+	                            "stolon.allow_stale_reads = on.")));
 	pg_unreachable();
 }
 
@@ -63,14 +66,6 @@ void check_postmaster() {
 	if (!PostmasterIsAlive())
 		ereport(FATAL, (errcode(ERRCODE_CRASH_SHUTDOWN),
 		                errmsg("terminating connection because the postmaster has died")));
-}
-
-// The client gets a broken connection instead of an acknowledgement.
-void never_acknowledge() {
-	if (MyProcPort != nullptr && MyProcPort->sock != PGINVALID_SOCKET)
-		shutdown(MyProcPort->sock, SHUT_RDWR);
-	ProcDiePending = true;
-	InterruptPending = true;
 }
 
 }  // namespace
@@ -85,6 +80,10 @@ bool is_gated_process() {
 bool may_acknowledge() {
 	return !is_member() || shared_state() == nullptr ||
 	       (lease_valid() && likely(PostmasterIsAlive())) || !is_gated_process();
+}
+
+bool must_not_answer() {
+	return !may_acknowledge() && !RecoveryInProgress();
 }
 
 bool pass_or_refuse(bool reads_only) {
@@ -106,10 +105,18 @@ void pass_or_end_session() {
 		refuse(true);
 }
 
+void never_acknowledge() {
+	if (MyProcPort != nullptr && MyProcPort->sock != PGINVALID_SOCKET)
+		shutdown(MyProcPort->sock, SHUT_RDWR);
+	ProcDiePending = true;
+	InterruptPending = true;
+}
+
 void acknowledge_or_never() {
 	if (likely(may_acknowledge()))
 		return;
-	const uint64 until = boottime_ns() + static_cast<uint64>(wait_bound_ms()) * 1000000ULL;
+	const int bound_ms = Min(wait_bound_ms(), longest_wait_behind_commit_ms);
+	const uint64 until = boottime_ns() + static_cast<uint64>(bound_ms) * 1000000ULL;
 	pgstat_report_wait_start(fence_wait_event());
 	while (!may_acknowledge()) {
 		if (role_is_lost() || ProcDiePending || QueryCancelPending || boottime_ns() >= until ||

@@ -15,6 +15,9 @@ bool is_gated_process();
 /// One atomic read, one clock read, and one flag. True where there is no fence.
 bool may_acknowledge();
 
+/// The same for what a standby may tell without a lease.
+bool must_not_answer();
+
 /// Before anything is done or answered. Returns when this server may acknowledge or is a standby;
 /// when it may not, waits up to stolon.fence_wait (interruptible) and then reports an ERROR, or
 /// FATAL when the role is gone for good or the postmaster is dead. `reads_only`: what comes next
@@ -30,5 +33,8 @@ void pass_or_end_session();
 /// death end the wait: then the client's connection is broken, and the session ends at the next
 /// check for interrupts, without any answer.
 void acknowledge_or_never();
+
+/// Breaks the client's connection; the session ends at the next check for interrupts.
+void never_acknowledge();
 
 }  // namespace stolon::pg

@@ -9,6 +9,8 @@ namespace stolon::pg {
 namespace {
 
 constexpr std::uint64_t mebibyte = 1024 * 1024;
+// The keeper worker looks about every second. After a longer pause the time begins anew.
+constexpr core::Duration longest_pause = core::seconds(3);
 
 // Relative to the data directory, which is every server process' working directory. What cannot be
 // found out counts as free.
@@ -23,9 +25,11 @@ std::uint64_t free_bytes() {
 
 void DiskWatch::look(core::Instant now, const core::HealthLimits &limits) {
 	wanted_ = limits.min_wal_free;
+	const bool was_paused = now - looked_at_ > longest_pause;
+	looked_at_ = now;
 	if (wanted_ == 0 || free_bytes() >= wanted_)
 		low_since_.reset();
-	else if (!low_since_)
+	else if (!low_since_ || was_paused)
 		low_since_ = now;
 }
 

@@ -23,6 +23,7 @@ public:
 
 private:
 	std::uint64_t wanted_ = 0;
+	core::Instant looked_at_;
 	std::optional<core::Instant> low_since_;
 };
 

@@ -24,6 +24,8 @@ using core::Instant;
 
 constexpr Duration idle_wait = core::seconds(60);
 constexpr Duration retry_pause = core::milliseconds(20);
+// Between taking the deadline away and saying so: for a process that has just looked at it.
+constexpr Duration yield_pause = core::milliseconds(50);
 
 core::WalPosition current_position(bool *writable) {
 	core::WalPosition position;
@@ -90,6 +92,7 @@ private:
 		if (mandate_.active && !next.active && has_beaten_) {
 			yield_ = next_beat();
 			yield_->yielded = true;
+			yield_at_ = now + yield_pause;
 			yield_until_ = now + yield_->valid;
 		}
 		has_beaten_ = false;
@@ -101,8 +104,13 @@ private:
 	// term.
 	void send_yield() {
 		const Instant now = store::now();
-		if (now >= yield_until_) {
+		const bool is_others = key_.beat && key_.beat->instance != postmaster_instance();
+		if (is_others || now >= yield_until_) {
 			yield_.reset();
+			return;
+		}
+		if (now < yield_at_) {
+			next_step_ = yield_at_;
 			return;
 		}
 		using Field = store::Compare::Field;
@@ -310,7 +318,7 @@ private:
 	std::string unfit_;        // what the last beat said
 	bool has_beaten_ = false;  // on the strength of mandate_
 	std::optional<core::Beat> yield_;
-	Instant yield_until_;
+	Instant yield_at_, yield_until_;
 	std::optional<store::RequestId> in_flight_;
 	Instant next_step_;
 	bool answers_ = true;

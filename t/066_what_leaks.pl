@@ -1,0 +1,203 @@
+# Goal: an acknowledgement that waits behind other answers does not leave without the lease; errors, notices and parts of
+# results do not tell what is only known since the lease ended; and what cannot be taken back is never called refused.
+# Method: one Postgres, one etcd, and a view written by hand; clients that speak the protocol themselves.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use FencedServer;
+use RawSession;
+use StolonLab;
+use Test::More;
+
+my $server = FencedServer->new(spec => { failInterval => '2s' }, parameters => "wal_level = logical\nmax_prepared_transactions = 5\n");
+$server->start;
+$server->name_master('aaaaaaaa', 1);
+$server->wait_for_lease;
+$server->sql('create table rows as select generate_series(1, 5) as id', 'create table locked as select 1 as id',
+	'create table keys (id int primary key)', 'create table written (id int)');
+
+sub fence { $server->freeze_store; $server->wait_for_fence; return }
+sub unfence { $server->thaw_store; $server->wait_for_lease; return }
+sub reload { $server->run("$server->{bin}/pg_ctl", '-D', $server->{data}, 'reload'); return }
+sub stale { return $server->sql('set stolon.allow_stale_reads = on', $_[0]) }
+
+sub session {
+	my $session = RawSession->new($server);
+	$session->ask(RawSession::query("set stolon.fence_wait = 0; set synchronous_commit = on"));
+	return $session;
+}
+
+sub waits_for {
+	my ($event, $count) = @_;
+	$count //= 1;
+	StolonLab::poll_until("$count sessions wait for $event", sub {
+		stale("select count(*) from pg_stat_activity where wait_event = '$event'") >= $count;
+	});
+	return;
+}
+
+# Commits of those sessions wait for a standby that does not exist, until let_go().
+sub hold_commits {
+	FencedServer::append("$server->{data}/postgresql.auto.conf", "synchronous_standby_names = 'nobody'\nsynchronous_commit = local\n");
+	reload();
+	StolonLab::poll_until('it is in force', sub { $server->sql('show synchronous_standby_names') eq 'nobody' });
+	return;
+}
+
+sub let_go { $server->truncate_file('postgresql.auto.conf'); reload(); return }
+
+sub refused {
+	my ($what, @messages) = @_;
+	my $types = RawSession::types(@messages);
+	ok(RawSession::error_of(@messages) =~ /ERROR 57P03 this server does not hold the master's lease/ && $types !~ /[CVDsd]/, "$what is refused")
+	  or diag("$types: " . RawSession::error_of(@messages));
+	return;
+}
+
+sub extended { return (RawSession::parse($_[0]), RawSession::bind_portal(), RawSession::execute()) }
+
+# ---- What cannot be taken back
+
+for my $decision ('commit', 'rollback') {
+	$server->sql('begin; insert into written values (1); prepare transaction \'x\'');
+	my $session = session();
+	hold_commits();
+	$session->send(RawSession::query("$decision prepared 'x'"));
+	waits_for('SyncRep');
+	fence();
+	let_go();
+	is(RawSession::types($session->until_ready), '!', uc($decision) . ' PREPARED whose lease ran out behind its record is neither acknowledged nor called refused');
+	unfence();
+	is($server->sql('select count(*) from pg_prepared_xacts'), '0', 'it has happened');
+}
+
+$server->sql('create database gone');
+my ($checkpointer) = split /\n/, $server->sql("select pid from pg_stat_activity where backend_type = 'checkpointer'");
+kill 'STOP', $checkpointer;
+my $session = session();
+$session->send(RawSession::query('drop database gone'));
+waits_for('CheckpointStart');
+fence();
+kill 'CONT', $checkpointer;
+is(RawSession::types($session->until_ready), '!', 'nor is DROP DATABASE, which has removed files by then');
+unfence();
+is($server->sql("select count(*) from pg_database where datname = 'gone'"), '0', 'the database is gone');
+
+# ---- An acknowledgement behind which something else goes on
+
+$session = session();
+$session->send(RawSession::query('begin; insert into written values (2); commit; select pg_sleep(3600)'));
+is(RawSession::types(map { $session->message } 1 .. 3), 'CCC', 'a commit is acknowledged before the next statement of its message begins');
+$session->close;
+
+$session = session();
+$session->send((map { extended($_) } 'begin', 'insert into written values (3)', 'commit'));
+StolonLab::poll_until('the row is there', sub { $server->sql('select count(*) from written where id = 3') eq '1' });
+fence();
+$session->send(RawSession::sync());
+is(RawSession::types($session->until_ready), '!', 'the acknowledgement of a pipeline that waits for its Sync does not leave without the lease');
+unfence();
+
+$session = session();
+$session->send((map { extended($_) } 'begin', 'insert into written values (4)', 'commit'));
+StolonLab::poll_until('the row is there', sub { $server->sql('select count(*) from written where id = 4') eq '1' });
+fence();
+$session->send(RawSession::parse('this is an error'), RawSession::sync());
+is(RawSession::types($session->until_ready), '!', 'nor does it leave with an error behind it');
+unfence();
+
+# ---- Errors and notices
+
+$server->sql('insert into keys values (1)');
+my $first = session();
+hold_commits();
+$first->send(RawSession::query('insert into keys values (42)'));
+waits_for('SyncRep');
+my $second = session();
+$second->send(RawSession::query('insert into keys values (42)'));
+waits_for('transactionid');
+fence();
+let_go();
+is(RawSession::types($first->until_ready), '!', 'a row whose lease ran out is not acknowledged');
+refused('a second one with the same key, instead of telling that the first exists,', $second->until_ready);
+unfence();
+
+my $holder = session();
+$holder->ask(RawSession::query('begin; update locked set id = 2; select pg_advisory_lock(2)'));
+my %late = (
+	'a notice' => RawSession::query('do $$declare v int; begin select id into v from locked for update; raise notice \'%\', v; end$$'),
+	'an exception' => RawSession::query('do $$declare v int; begin select id into v from locked for update; raise exception \'%\', v; end$$'),
+	'COPY of locked rows' => RawSession::query('copy (select * from locked for update) to stdout'),
+);
+my %session = map { $_ => session() } sort keys %late;
+$session{$_}->send($late{$_}) for sort keys %late;
+my $part = session();
+$part->ask(RawSession::query('begin'));
+$part->send(RawSession::parse('select pg_advisory_lock_shared(2), * from rows'), RawSession::bind_portal('p'),
+	RawSession::execute(1, 'p'), RawSession::sync());
+waits_for('transactionid');
+StolonLab::poll_until('all wait for locks', sub {
+	$server->sql("select count(*) from pg_stat_activity where wait_event_type = 'Lock'") == 1 + keys %session;
+});
+fence();
+$holder->ask(RawSession::query('rollback'));
+$holder->close;
+for my $what (sort keys %session) {
+	my @messages = $session{$what}->until_ready;
+	refused("$what that could tell what was found too late", @messages);
+	is(scalar(grep { $_->[0] eq 'N' } @messages), 0, "$what: no notice");
+}
+my @messages = $part->until_ready;
+ok(RawSession::error_of(@messages) =~ /57P03/ && RawSession::types(@messages) !~ /s/, 'a part of a result that waited for a lock is refused');
+unfence();
+$_->close for $part, values %session;
+
+# ---- What a portal has stored
+
+$session = session();
+$session->ask(RawSession::query('begin'));
+is(RawSession::types($session->ask(RawSession::parse('delete from rows returning id'), RawSession::bind_portal('p'),
+	RawSession::execute(1, 'p'), RawSession::sync())), '12DsZ', 'a DELETE has given its first row');
+fence();
+refused('the rest of it, which is stored,', $session->ask(RawSession::execute(0, 'p'), RawSession::sync()));
+unfence();
+$session->close;
+
+# ---- Commands of the replication protocol
+
+fence();
+my $replication = RawSession->new($server, replication => 'database', options => '-c stolon.fence_wait=0');
+refused('a logical replication slot', grep { $_->[0] ne 'T' } $replication->ask(RawSession::query('CREATE_REPLICATION_SLOT s LOGICAL test_decoding')));
+my $physical = RawSession->new($server, replication => 'true');
+is(RawSession::types($physical->ask(RawSession::query('IDENTIFY_SYSTEM'))), 'TDCZ', 'but physical replication is answered');
+unfence();
+
+# ---- A commit that leads to another one elsewhere
+
+my $other = $server->plain_server('');
+$other->sql('create table far (id int)');
+$server->sql('create extension postgres_fdw', "create server far foreign data wrapper postgres_fdw options (host '127.0.0.1', port '$other->{port}', dbname 'postgres')",
+	"create user mapping for postgres server far options (user 'postgres', password_required 'false')",
+	"create foreign table far (id int) server far");
+$session = session();
+$session->ask(RawSession::query('begin; insert into written values (5); insert into far values (5)'));
+fence();
+refused('a COMMIT', $session->ask(RawSession::query('commit')));
+is($other->sql('select count(*) from far'), '0', 'before postgres_fdw has committed on the other server');
+unfence();
+
+# ---- A read that may be stale
+
+$session = session();
+$session->ask(RawSession::query('set stolon.allow_stale_reads = on'));
+$holder = session();
+$holder->ask(RawSession::query('select pg_advisory_lock(3)'));
+$session->send(RawSession::query('select pg_advisory_lock_shared(3)'));
+waits_for('advisory');
+fence();
+$holder->close;
+is(RawSession::types($session->until_ready), 'TDCZ', 'who allows stale reads is answered also when the lease ends meanwhile');
+
+done_testing();
