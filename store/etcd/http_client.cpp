@@ -75,6 +75,10 @@ struct HttpClient::Transfer {
 Result<std::unique_ptr<HttpClient>> HttpClient::create(HttpOptions options) {
 	std::unique_ptr<HttpClient> client(new HttpClient);
 	client->options_ = std::move(options);
+	const HttpOptions &files = client->options_;
+	client->tls_ = TlsFiles(files.ca_file, files.cert_file, files.key_file);
+	if (const core::Status status = client->tls_.read(); !status.ok())
+		return status.error();
 	client->epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
 	if (client->epoll_fd_ < 0)
 		return core::invalid(std::string("cannot create an epoll fd: ") + std::strerror(errno));
@@ -171,14 +175,31 @@ bool HttpClient::prepare(Transfer &transfer) {
 		add_header(line);
 	set(CURLOPT_HTTPHEADER, transfer.headers);
 
-	set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-	if (!options_.ca_file.empty())
-		set(CURLOPT_CAINFO, options_.ca_file.c_str());
-	if (!options_.cert_file.empty())
-		set(CURLOPT_SSLCERT, options_.cert_file.c_str());
-	if (!options_.key_file.empty())
-		set(CURLOPT_SSLKEY, options_.key_file.c_str());
+	prepare_tls(transfer.easy, &first_failure);
 	return first_failure == CURLE_OK;
+}
+
+void HttpClient::prepare_tls(CURL *easy, CURLcode *first_failure) {
+	// What cannot be read now stays as it was.
+	if (tls_is_doubtful_)
+		(void)tls_.read();
+	tls_is_doubtful_ = false;
+	const auto set = [&](CURLoption option, auto value) {
+		if (*first_failure == CURLE_OK)
+			*first_failure = curl_easy_setopt(easy, option, value);
+	};
+	const auto set_text = [&](CURLoption option, const std::string &pem) {
+		curl_blob blob = {const_cast<char *>(pem.data()), pem.size(), CURL_BLOB_COPY};
+		if (!pem.empty())
+			set(option, &blob);
+	};
+	set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+	set_text(CURLOPT_CAINFO_BLOB, tls_.ca());
+	// With a CA of one's own, those of the system vouch for nothing (and lie on a disk).
+	if (!tls_.ca().empty())
+		set(CURLOPT_CAPATH, static_cast<const char *>(nullptr));
+	set_text(CURLOPT_SSLCERT_BLOB, tls_.cert());
+	set_text(CURLOPT_SSLKEY_BLOB, tls_.key());
 }
 
 void HttpClient::drop(TransferId id) {
@@ -261,6 +282,17 @@ void HttpClient::collect() {
 	}
 }
 
+namespace {
+
+// The server's word on our certificate comes as an alert, with TLS 1.3 only after the handshake.
+bool blames_tls(CURLcode code, const std::string &problem) {
+	return code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION ||
+	       code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE ||
+	       problem.find("alert") != std::string::npos;
+}
+
+}  // namespace
+
 HttpDone HttpClient::finish(Transfer &transfer, CURLcode code) {
 	HttpDone done;
 	done.id = transfer.id;
@@ -282,6 +314,7 @@ HttpDone HttpClient::finish(Transfer &transfer, CURLcode code) {
 		done.problem = transfer.error_text.data();
 	else
 		done.problem = curl_easy_strerror(code);
+	tls_is_doubtful_ = tls_is_doubtful_ || blames_tls(code, done.problem);
 	return done;
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "store/etcd/tls_files.h"
 #include "store/store.h"
 
 namespace stolon::store::etcd {
@@ -75,6 +76,7 @@ private:
 	void remove(Transfer &transfer);
 	void collect();
 	HttpDone finish(Transfer &transfer, CURLcode code);
+	void prepare_tls(CURL *easy, CURLcode *first_failure);
 	bool run_ready_sockets();
 	bool run_timer();
 
@@ -88,6 +90,9 @@ private:
 	                            void *transfer) noexcept;
 
 	HttpOptions options_;
+	TlsFiles tls_;
+	/// A connection has failed for a reason that renewed files may mend.
+	bool tls_is_doubtful_ = false;
 	CURLM *multi_ = nullptr;
 	int epoll_fd_ = -1;
 	std::optional<Instant> timer_at_;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <set>
 
@@ -97,6 +98,38 @@ TEST_F(EtcdTls, ServerOfAnotherCaIsRefusedAndNothingIsSent) {
 	ASSERT_FALSE(written.ok());
 	EXPECT_EQ(written.error().kind, ErrorKind::Unavailable) << written.error().message;
 	EXPECT_NE(written.error().message.find("certificate"), std::string::npos);
+}
+
+void copy_file(const std::string &from, const std::string &to) {
+	std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing);
+}
+
+TEST_F(EtcdTls, FilesAreReadWhenTheStoreIsOpenedAndNotForEachConnection) {
+	TemporaryDirectory directory;
+	EtcdOptions moved = options();
+	for (std::string *path : {&moved.ca_file, &moved.cert_file, &moved.key_file}) {
+		const std::string copy = directory.path() + "/" + path->substr(path->rfind('/') + 1);
+		copy_file(*path, copy);
+		*path = copy;
+	}
+	auto store = open_etcd(moved);
+	std::filesystem::remove(moved.ca_file);
+	std::filesystem::remove(moved.cert_file);
+	std::filesystem::remove(moved.key_file);
+	const auto written = put(*store, "a", "1");
+	EXPECT_TRUE(written.ok()) << message(written);
+}
+
+TEST_F(EtcdTls, RenewedFilesAreReadAfterAConnectionWasRefused) {
+	TemporaryDirectory directory;
+	EtcdOptions renewed = options();
+	renewed.ca_file = directory.path() + "/ca.crt";
+	copy_file(certificates->file("other-ca.crt"), renewed.ca_file);
+	auto store = open_etcd(renewed);
+	EXPECT_FALSE(put(*store, "a", "1").ok());
+	copy_file(certificates->file("ca.crt"), renewed.ca_file);
+	const auto written = put(*store, "a", "1");
+	EXPECT_TRUE(written.ok()) << message(written);
 }
 
 TEST_F(EtcdTls, ClientWithoutCertificateGetsNothing) {
