@@ -7,8 +7,8 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Cwd qw(abs_path);
 use FencedServer;
+use SickDisk;
 use File::Temp qw(tempdir);
 use IO::Socket::INET ();
 use RawSession;
@@ -28,16 +28,13 @@ chmod 0755, $folder;
 my $name_server = IO::Socket::INET->new(Proto => 'udp', LocalAddr => sprintf('127.%d.%d.53', 1 + rand 254, rand 256), LocalPort => 53)
   or die "no name server: $!\n";
 FencedServer::append("$folder/resolv.conf", 'nameserver ' . $name_server->sockhost . "\n");
-my ($code, $out, $err) = StolonLab::run_command($ENV{CC} // 'cc', '-O1', '-Wall', '-shared', '-fPIC', '-o', "$folder/hung_disk.so",
-	abs_path("$FindBin::Bin/lib/hung_disk.c"), '-ldl');
-die "cc failed: $err\n" if $code != 0;
 
 my $server = FencedServer->new(spec => { failInterval => "${fail_interval}s" }, endpoints => 'http://store.stolon.test:2379',
 	parameters => "fsync = on\nmax_connections = 12\nsuperuser_reserved_connections = 3",
-	environment => { LD_PRELOAD => "$folder/hung_disk.so" },
+	environment => { LD_PRELOAD => SickDisk::library() },
 	start_in => [ 'unshare', '--mount', 'sh', '-c', "mount --bind $folder/resolv.conf /etc/resolv.conf && exec \"\$@\"", 'sh' ]);
 # Or a server could not be stopped when a test has failed.
-END { unlink "$server->{data}/hung" if $server }
+END { unlink "$server->{data}/block.all" if $server }
 $server->start;
 $server->name_master('aaaaaaaa', 1);
 $server->wait_for_lease;
@@ -113,7 +110,7 @@ check_lease('no connection is left');
 # ---- The disk
 
 my $beat = $server->revision_of('keepers/beat/k1');
-FencedServer::append("$server->{data}/hung", '');
+SickDisk::begin($server->{data}, 'block.all');
 my $hung_at = StolonLab::now();
 StolonLab::poll_until('the client hangs', sub { my @events = $writer->events; $events[-1]{kind} eq 'attempt' && StolonLab::now() - $events[-1]{at} > 1e6 });
 # It may begin to hang in the middle of a reload.
@@ -122,7 +119,7 @@ kill 'HUP', $server->worker('lease');
 $server->{spec}{pgParameters} = { work_mem => '5MB' };
 $server->name_master('aaaaaaaa', undef);
 check_beats('the disk hangs');
-unlink "$server->{data}/hung";
+SickDisk::end($server->{data}, 'block.all');
 my $again_at = StolonLab::now();
 $writer->wait_for_acks(20, $again_at);
 StolonLab::poll_until('the keeper worker goes on', sub { $server->sql('show work_mem') eq '5MB' });
