@@ -7,6 +7,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use FenceTools;
 use FencedServer;
 use RawSession;
 use StolonLab;
@@ -19,30 +20,11 @@ $server->wait_for_lease;
 $server->sql('create table rows as select generate_series(1, 5) as id', 'create table locked as select 1 as id',
 	'create table written (id int)');
 
-sub fence { $server->freeze_store; $server->wait_for_fence; return }
-sub unfence { $server->thaw_store; $server->wait_for_lease; return }
-
-# A session that does not wait at gates.
-sub impatient {
-	my $session = RawSession->new($server);
-	$session->ask(RawSession::query('set stolon.fence_wait = 0'));
-	return $session;
-}
-
 sub refused {
 	my ($what, @messages) = @_;
 	my $types = RawSession::types(@messages);
 	ok(RawSession::error_of(@messages) =~ /57P03 this server does not hold the master's lease/ && $types !~ /[CV]/, "$what is refused")
 	  or diag("$types: " . RawSession::error_of(@messages));
-	return;
-}
-
-sub waits_for {
-	my ($event, $count) = @_;
-	StolonLab::poll_until("$count sessions wait for $event", sub {
-		$server->sql('set stolon.allow_stale_reads = on',
-			"select count(*) from pg_stat_activity where wait_event = '$event'") == $count;
-	});
 	return;
 }
 
@@ -53,9 +35,9 @@ select proname || '=' || oid from pg_proc where proname in ('int4pl', 'lo_creat'
 union all select 'lease=' || 'stolon.lease_remaining'::regproc::oid
 union all select 'lock=' || 'pg_advisory_lock_shared(bigint)'::regprocedure::oid
 SQL
-my $session = impatient();
+my $session = impatient($server);
 is(RawSession::types($session->ask(RawSession::call($oid{int4pl}, 1, 2))), 'VZ', 'with the lease, a fast-path call is answered');
-fence();
+fence($server);
 refused('a fast-path function call', $session->ask(RawSession::call($oid{int4pl}, 1, 2)));
 refused('one that writes', $session->ask(RawSession::call($oid{lo_creat}, -1)));
 is(RawSession::types($session->ask(RawSession::call($oid{lease}))), 'VZ', 'but stolon\'s own status functions answer');
@@ -66,33 +48,33 @@ refused("\"$_\"", $session->ask(RawSession::query($_)))
 refused('a pipeline', $session->ask((map { (RawSession::parse('insert into written values (1)'), RawSession::bind_portal(),
 	RawSession::execute()) } 1 .. 3), RawSession::sync()));
 is(RawSession::types($session->ask(RawSession::query($_))), 'CZ', "\"$_\" answers") for 'begin', 'rollback', 'unlisten *';
-unfence();
+unfence($server);
 is($server->sql('select count(*) from written'), '0', 'nothing of it was done');
 is($server->sql('select count(*) from pg_largeobject_metadata'), '0', 'no large object either');
 
 # ---- What goes on
 
 $session->ask(RawSession::query('begin; declare c cursor for select * from rows; fetch 1 from c'));
-my $held = impatient();
+my $held = impatient($server);
 $held->ask(RawSession::query('declare h cursor with hold for select * from rows; fetch 1 from h'));
-my $portal = impatient();
+my $portal = impatient($server);
 $portal->ask(RawSession::query('begin'));
 is(RawSession::types($portal->send(RawSession::parse('select * from rows'), RawSession::bind_portal('p'),
 	RawSession::execute(1, 'p'), RawSession::flush())->until('s')), '12Ds', 'a portal has given its first row');
-my $explained = impatient();
+my $explained = impatient($server);
 $explained->ask(RawSession::query('begin'));
 $explained->send(RawSession::parse('delete from rows where id > 3 returning id'), RawSession::bind_portal('p'),
 	RawSession::execute(1, 'p'), RawSession::flush())->until('s');
-my $copy = impatient();
+my $copy = impatient($server);
 $copy->send(RawSession::query('copy written from stdin'))->until('G');
-my $prepared = impatient();
+my $prepared = impatient($server);
 $prepared->ask(RawSession::query('begin; insert into written values (2)'));
-my $pipeline = impatient();
+my $pipeline = impatient($server);
 is(RawSession::types($pipeline->send(RawSession::parse('insert into written values (3)'), RawSession::bind_portal(),
 	RawSession::execute(), RawSession::flush())->until('C')), '12C', 'a pipeline has begun');
-my $reader = impatient();
+my $reader = impatient($server);
 $reader->ask(RawSession::query('begin; select * from rows'));
-fence();
+fence($server);
 refused('FETCH from a cursor', $session->ask(RawSession::query('fetch 1 from c')));
 refused('FETCH from a held cursor', $held->ask(RawSession::query('fetch 1 from h')));
 refused('the rest of a portal', $portal->ask(RawSession::execute(1, 'p'), RawSession::sync()));
@@ -101,7 +83,7 @@ refused('the end of COPY FROM STDIN', $copy->ask([ d => "4\n" ], [ c => '' ]));
 refused('PREPARE TRANSACTION', $prepared->ask(RawSession::query("prepare transaction 'x'")));
 refused('the Sync that commits a pipeline', $pipeline->ask(RawSession::sync()));
 refused('COMMIT of a transaction that has only read', $reader->ask(RawSession::query('commit')));
-unfence();
+unfence($server);
 is($server->sql('select count(*) from written'), '0', 'nothing was committed');
 is($server->sql('select count(*) from pg_prepared_xacts'), '0', 'nothing was prepared');
 
@@ -118,7 +100,7 @@ my %waiting = (
 my %session;
 for my $what (sort keys %waiting) {
 	for my $begin ('', ' in a transaction that goes on') {
-		my $session = $session{"$what$begin"} = impatient();
+		my $session = $session{"$what$begin"} = impatient($server);
 		$session->ask(RawSession::query('begin')) if $begin;
 		$session->send($waiting{$what});
 	}
@@ -126,24 +108,24 @@ for my $what (sort keys %waiting) {
 StolonLab::poll_until('they wait for locks', sub {
 	$server->sql("select count(*) from pg_stat_activity where wait_event_type = 'Lock'") == keys %session;
 });
-fence();
+fence($server);
 $holder->ask(RawSession::query('rollback'));
 $holder->close;
 refused("$_ that got its lock too late", $session{$_}->until_ready) for sort keys %session;
-unfence();
+unfence($server);
 $_->close for values %session;
 
 my $patient = RawSession->new($server);
 $holder = RawSession->new($server);
 $holder->ask(RawSession::query('select pg_advisory_lock(1)'));
 $patient->send(RawSession::query('select pg_advisory_lock(1)'));
-waits_for('advisory', 1);
+wait_for_event($server, 'advisory', 1);
 $server->freeze_store;
 $server->wait_for_fence;
 $holder->close;
-waits_for('StolonFence', 1);
+wait_for_event($server, 'StolonFence', 1);
 is($patient->message(0), undef, 'who may wait is not answered without the lease');
-unfence();
+unfence($server);
 is(RawSession::types($patient->until_ready), 'TDCZ', 'and is answered when it is back');
 $patient->close;
 
@@ -158,16 +140,16 @@ begin
 	end loop;
 end$$
 SQL
-my $procedure = impatient();
+my $procedure = impatient($server);
 $procedure->send(RawSession::query('call many()'));
 StolonLab::poll_until('it has committed something', sub { $server->sql('select count(*) from written') > 10 });
-fence();
+fence($server);
 my @answer = $procedure->until_ready;
 # In front of a commit it is told; caught behind a commit record, it loses its connection.
 like(RawSession::error_of(@answer) || RawSession::types(@answer), qr/57P03|^!$/,
 	'a procedure that commits again and again is stopped by the fence');
 my $done = $server->sql('set stolon.allow_stale_reads = on', 'select count(*) from written');
-unfence();
+unfence($server);
 is($server->sql('select count(*) from written'), $done, 'nothing was committed after that');
 
 done_testing();

@@ -8,6 +8,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use FenceTools;
 use FencedServer;
 use RawSession;
 use SickDisk;
@@ -21,32 +22,8 @@ delete $ENV{LD_PRELOAD};
 $server->name_master('aaaaaaaa', 1);
 $server->wait_for_lease;
 
-sub fence { $server->freeze_store; $server->wait_for_fence; return }
-sub unfence { $server->thaw_store; $server->wait_for_lease; return }
-sub reload { $server->run("$server->{bin}/pg_ctl", '-D', $server->{data}, 'reload'); return }
-
-sub stale { return $server->sql('set stolon.allow_stale_reads = on', $_[0]) }
-
-sub waits_for {
-	my ($event) = @_;
-	StolonLab::poll_until("a session waits for $event", sub {
-		stale("select count(*) from pg_stat_activity where wait_event = '$event'") >= 1;
-	});
-	return;
-}
-
-# Commits of sessions that want it wait for a standby that does not exist, until let_go().
-sub hold_commits {
-	FencedServer::append("$server->{data}/postgresql.auto.conf", "synchronous_standby_names = 'nobody'\nsynchronous_commit = local\n");
-	reload();
-	StolonLab::poll_until('it is in force', sub { $server->sql('show synchronous_standby_names') eq 'nobody' });
-	return;
-}
-
 # A notification alone writes no WAL that anybody would wait for.
 sub notify { return RawSession::query("with w as (insert into t values (1) returning id) select pg_notify('chat', '$_[0]') from w") }
-
-sub let_go { $server->truncate_file('postgresql.auto.conf'); reload(); return }
 
 # ---- Notifications
 
@@ -59,42 +36,36 @@ sub listener {
 
 my $patient = listener('1h');
 my $impatient = listener('0');
-hold_commits();
+hold_commits($server);
 my $notifier = RawSession->new($server);
 $notifier->ask(RawSession::query('set synchronous_commit = on; set stolon.fence_wait = 0'));
 $notifier->send(notify('hello'));
-waits_for('SyncRep');
-fence();
-let_go();
+wait_for_event($server, 'SyncRep');
+fence($server);
+let_go($server);
 is(RawSession::types($notifier->until_ready), '!', 'a notification that was caught behind its commit record is not acknowledged');
 like(RawSession::error_of($impatient->until_ready), qr/FATAL 57P03/, 'a listener that may not wait is disconnected');
 is($impatient->message->[0], '', 'before it is told anything');
 is($patient->message(0), undef, 'one that may wait is told nothing without the lease');
-unfence();
+unfence($server);
 is($patient->message->[0], 'A', 'and is told when it is back');
 
 # Cancelled behind its commit record, it can neither be undone nor be acknowledged.
-hold_commits();
+hold_commits($server);
 $notifier = RawSession->new($server);
 $notifier->ask(RawSession::query("set synchronous_commit = on; set stolon.fence_wait = '1h'"));
 $notifier->send(notify('again'));
-waits_for('SyncRep');
-fence();
-let_go();
-waits_for('StolonFence');
-stale("select count(pg_cancel_backend(pid)) from pg_stat_activity where query like 'with w%'");
+wait_for_event($server, 'SyncRep');
+fence($server);
+let_go($server);
+wait_for_event($server, 'StolonFence');
+stale($server, "select count(pg_cancel_backend(pid)) from pg_stat_activity where query like 'with w%'");
 is(RawSession::types($notifier->until_ready), '!', 'a cancel request ends the wait behind a commit record with a broken connection');
 unlike($server->log_text, qr/PANIC/, 'and the server lives on');
-unfence();
+unfence($server);
 $patient->close;
 
 # ---- A commit that is delayed behind its last look at the lease
-
-sub impatient {
-	my $session = RawSession->new($server);
-	$session->ask(RawSession::query('set stolon.fence_wait = 0'));
-	return $session;
-}
 
 # In a pipeline it is not CommandComplete that acknowledges, but ReadyForQuery.
 my %drop = (
@@ -104,16 +75,16 @@ my %drop = (
 for my $protocol (sort keys %drop) {
 	$server->sql('create table gone as select generate_series(1, 1000) as id', 'vacuum gone');
 	SickDisk::begin($server->{data}, 'block.unlink');
-	my $dropper = impatient();
+	my $dropper = impatient($server);
 	$dropper->send($drop{$protocol}->('gone'));
 	StolonLab::poll_until('the table is gone for others', sub {
 		$server->sql("select count(*) from pg_class where relname = 'gone'") eq '0';
 	});
-	fence();
+	fence($server);
 	is($dropper->message(0), undef, "$protocol: while its files are being removed nobody is told of the commit");
 	SickDisk::end($server->{data}, 'block.unlink');
 	is(RawSession::types($dropper->until_ready), '!', "$protocol: and nobody is told afterwards, without the lease");
-	unfence();
+	unfence($server);
 }
 
 # ---- Logical changes
@@ -129,9 +100,9 @@ my $sender = StolonLab::poll_until('the stream has begun', sub {
 # The change is committed and acknowledged while the lease is valid, and would be told only afterwards.
 kill 'STOP', $sender;
 $server->sql('insert into t values (10)');
-fence();
+fence($server);
 kill 'CONT', $sender;
-waits_for('StolonFence');
+wait_for_event($server, 'StolonFence');
 $receiver->pump_nb;
 is($changes, '', 'a logical stream tells nothing without the lease');
 $server->thaw_store;
@@ -152,25 +123,25 @@ $publisher->sql('insert into news values (1)');
 StolonLab::poll_until('the row has arrived', sub { $server->sql('select count(*) from news') eq '1' });
 my $end = $publisher->sql('select pg_current_wal_lsn()');
 StolonLab::poll_until('it was reported', sub { $publisher->sql("select ($confirmed) >= '$end'") eq 't' });
-fence();
+fence($server);
 $publisher->sql('insert into news values (2)');
-waits_for('StolonFence');
-is(stale('select count(*) from news'), '1', 'without the lease, nothing is applied');
+wait_for_event($server, 'StolonFence');
+is(stale($server, 'select count(*) from news'), '1', 'without the lease, nothing is applied');
 StolonLab::poll_until('the worker has given up once', sub { $server->log_text =~ /logical replication.*exited/ });
 $end = $publisher->sql('select pg_current_wal_lsn()');
 is($publisher->sql("select ($confirmed) < '$end'"), 't', 'and nothing is reported to the publisher as safe');
-unfence();
+unfence($server);
 StolonLab::poll_until('the row has arrived', sub { $server->sql('select count(*) from news') eq '2' });
 StolonLab::poll_until('it was reported', sub { $publisher->sql("select ($confirmed) >= '$end'") eq 't' });
 pass('with the lease it goes on');
 
 # A worker that has nothing to apply reports what it has read.
-fence();
+fence($server);
 $publisher->sql("select pg_logical_emit_message(false, 'nothing', 'of interest')", 'checkpoint');
 $end = $publisher->sql('select pg_current_wal_lsn()');
-waits_for('StolonFence');
+wait_for_event($server, 'StolonFence');
 is($publisher->sql("select ($confirmed) < '$end'"), 't', 'nor does a report pass that rests on nothing new');
-unfence();
+unfence($server);
 StolonLab::poll_until('it was reported', sub { $publisher->sql("select ($confirmed) >= '$end'") eq 't' });
 
 is($server->sql('select subenabled from pg_subscription'), 't', 'a subscription that is disabled by errors is not disabled by the fence');
@@ -184,7 +155,7 @@ my $worker = $server->worker('lease');
 kill 'STOP', $worker;
 $server->wait_for_fence;
 $waiting->send(RawSession::query('insert into t values (20)'));
-waits_for('StolonFence');
+wait_for_event($server, 'StolonFence');
 $server->name_master('bbbbbbbb', 2);
 like(RawSession::error_of($idle->until_ready), qr/FATAL 57P01/, 'when another master is named, idle sessions are ended at once');
 like(RawSession::error_of($waiting->until_ready), qr/FATAL 57P01.*It was replaced by keeper "k2" in epoch 2/,

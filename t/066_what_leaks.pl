@@ -6,6 +6,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use FenceTools;
 use FencedServer;
 use RawSession;
 use StolonLab;
@@ -17,36 +18,6 @@ $server->name_master('aaaaaaaa', 1);
 $server->wait_for_lease;
 $server->sql('create table rows as select generate_series(1, 5) as id', 'create table locked as select 1 as id',
 	'create table keys (id int primary key)', 'create table written (id int)');
-
-sub fence { $server->freeze_store; $server->wait_for_fence; return }
-sub unfence { $server->thaw_store; $server->wait_for_lease; return }
-sub reload { $server->run("$server->{bin}/pg_ctl", '-D', $server->{data}, 'reload'); return }
-sub stale { return $server->sql('set stolon.allow_stale_reads = on', $_[0]) }
-
-sub session {
-	my $session = RawSession->new($server);
-	$session->ask(RawSession::query("set stolon.fence_wait = 0; set synchronous_commit = on"));
-	return $session;
-}
-
-sub waits_for {
-	my ($event, $count) = @_;
-	$count //= 1;
-	StolonLab::poll_until("$count sessions wait for $event", sub {
-		stale("select count(*) from pg_stat_activity where wait_event = '$event'") >= $count;
-	});
-	return;
-}
-
-# Commits of those sessions wait for a standby that does not exist, until let_go().
-sub hold_commits {
-	FencedServer::append("$server->{data}/postgresql.auto.conf", "synchronous_standby_names = 'nobody'\nsynchronous_commit = local\n");
-	reload();
-	StolonLab::poll_until('it is in force', sub { $server->sql('show synchronous_standby_names') eq 'nobody' });
-	return;
-}
-
-sub let_go { $server->truncate_file('postgresql.auto.conf'); reload(); return }
 
 sub refused {
 	my ($what, @messages) = @_;
@@ -62,86 +33,86 @@ sub extended { return (RawSession::parse($_[0]), RawSession::bind_portal(), RawS
 
 for my $decision ('commit', 'rollback') {
 	$server->sql('begin; insert into written values (1); prepare transaction \'x\'');
-	my $session = session();
-	hold_commits();
+	my $session = impatient($server);
+	hold_commits($server);
 	$session->send(RawSession::query("$decision prepared 'x'"));
-	waits_for('SyncRep');
-	fence();
-	let_go();
+	wait_for_event($server, 'SyncRep');
+	fence($server);
+	let_go($server);
 	is(RawSession::types($session->until_ready), '!', uc($decision) . ' PREPARED whose lease ran out behind its record is neither acknowledged nor called refused');
-	unfence();
+	unfence($server);
 	is($server->sql('select count(*) from pg_prepared_xacts'), '0', 'it has happened');
 }
 
 $server->sql('create database gone');
 my ($checkpointer) = split /\n/, $server->sql("select pid from pg_stat_activity where backend_type = 'checkpointer'");
 kill 'STOP', $checkpointer;
-my $session = session();
+my $session = impatient($server);
 $session->send(RawSession::query('drop database gone'));
-waits_for('CheckpointStart');
-fence();
+wait_for_event($server, 'CheckpointStart');
+fence($server);
 kill 'CONT', $checkpointer;
 is(RawSession::types($session->until_ready), '!', 'nor is DROP DATABASE, which has removed files by then');
-unfence();
+unfence($server);
 is($server->sql("select count(*) from pg_database where datname = 'gone'"), '0', 'the database is gone');
 
 # ---- An acknowledgement behind which something else goes on
 
-$session = session();
+$session = impatient($server);
 $session->send(RawSession::query('begin; insert into written values (2); commit; select pg_sleep(3600)'));
 is(RawSession::types(map { $session->message } 1 .. 3), 'CCC', 'a commit is acknowledged before the next statement of its message begins');
 $session->close;
 
-$session = session();
+$session = impatient($server);
 $session->send((map { extended($_) } 'begin', 'insert into written values (3)', 'commit'));
 StolonLab::poll_until('the row is there', sub { $server->sql('select count(*) from written where id = 3') eq '1' });
-fence();
+fence($server);
 $session->send(RawSession::sync());
 is(RawSession::types($session->until_ready), '!', 'the acknowledgement of a pipeline that waits for its Sync does not leave without the lease');
-unfence();
+unfence($server);
 
-$session = session();
+$session = impatient($server);
 $session->send((map { extended($_) } 'begin', 'insert into written values (4)', 'commit'));
 StolonLab::poll_until('the row is there', sub { $server->sql('select count(*) from written where id = 4') eq '1' });
-fence();
+fence($server);
 $session->send(RawSession::parse('this is an error'), RawSession::sync());
 is(RawSession::types($session->until_ready), '!', 'nor does it leave with an error behind it');
-unfence();
+unfence($server);
 
 # ---- Errors and notices
 
 $server->sql('insert into keys values (1)');
-my $first = session();
-hold_commits();
+my $first = impatient($server);
+hold_commits($server);
 $first->send(RawSession::query('insert into keys values (42)'));
-waits_for('SyncRep');
-my $second = session();
+wait_for_event($server, 'SyncRep');
+my $second = impatient($server);
 $second->send(RawSession::query('insert into keys values (42)'));
-waits_for('transactionid');
-fence();
-let_go();
+wait_for_event($server, 'transactionid');
+fence($server);
+let_go($server);
 is(RawSession::types($first->until_ready), '!', 'a row whose lease ran out is not acknowledged');
 refused('a second one with the same key, instead of telling that the first exists,', $second->until_ready);
-unfence();
+unfence($server);
 
-my $holder = session();
+my $holder = impatient($server);
 $holder->ask(RawSession::query('begin; update locked set id = 2; select pg_advisory_lock(2)'));
 my %late = (
 	'a notice' => RawSession::query('do $$declare v int; begin select id into v from locked for update; raise notice \'%\', v; end$$'),
 	'an exception' => RawSession::query('do $$declare v int; begin select id into v from locked for update; raise exception \'%\', v; end$$'),
 	'COPY of locked rows' => RawSession::query('copy (select * from locked for update) to stdout'),
 );
-my %session = map { $_ => session() } sort keys %late;
+my %session = map { $_ => impatient($server) } sort keys %late;
 $session{$_}->send($late{$_}) for sort keys %late;
-my $part = session();
+my $part = impatient($server);
 $part->ask(RawSession::query('begin'));
 $part->send(RawSession::parse('select pg_advisory_lock_shared(2), * from rows'), RawSession::bind_portal('p'),
 	RawSession::execute(1, 'p'), RawSession::sync());
-waits_for('transactionid');
+wait_for_event($server, 'transactionid');
 StolonLab::poll_until('all wait for locks', sub {
 	$server->sql("select count(*) from pg_stat_activity where wait_event_type = 'Lock'") == 1 + keys %session;
 });
-fence();
+fence($server);
 $holder->ask(RawSession::query('rollback'));
 $holder->close;
 for my $what (sort keys %session) {
@@ -151,28 +122,28 @@ for my $what (sort keys %session) {
 }
 my @messages = $part->until_ready;
 ok(RawSession::error_of(@messages) =~ /57P03/ && RawSession::types(@messages) !~ /s/, 'a part of a result that waited for a lock is refused');
-unfence();
+unfence($server);
 $_->close for $part, values %session;
 
 # ---- What a portal has stored
 
-$session = session();
+$session = impatient($server);
 $session->ask(RawSession::query('begin'));
 is(RawSession::types($session->ask(RawSession::parse('delete from rows returning id'), RawSession::bind_portal('p'),
 	RawSession::execute(1, 'p'), RawSession::sync())), '12DsZ', 'a DELETE has given its first row');
-fence();
+fence($server);
 refused('the rest of it, which is stored,', $session->ask(RawSession::execute(0, 'p'), RawSession::sync()));
-unfence();
+unfence($server);
 $session->close;
 
 # ---- Commands of the replication protocol
 
-fence();
+fence($server);
 my $replication = RawSession->new($server, replication => 'database', options => '-c stolon.fence_wait=0');
 refused('a logical replication slot', grep { $_->[0] ne 'T' } $replication->ask(RawSession::query('CREATE_REPLICATION_SLOT s LOGICAL test_decoding')));
 my $physical = RawSession->new($server, replication => 'true');
 is(RawSession::types($physical->ask(RawSession::query('IDENTIFY_SYSTEM'))), 'TDCZ', 'but physical replication is answered');
-unfence();
+unfence($server);
 
 # ---- A commit that leads to another one elsewhere
 
@@ -181,22 +152,22 @@ $other->sql('create table far (id int)');
 $server->sql('create extension postgres_fdw', "create server far foreign data wrapper postgres_fdw options (host '127.0.0.1', port '$other->{port}', dbname 'postgres')",
 	"create user mapping for postgres server far options (user 'postgres', password_required 'false')",
 	"create foreign table far (id int) server far");
-$session = session();
+$session = impatient($server);
 $session->ask(RawSession::query('begin; insert into written values (5); insert into far values (5)'));
-fence();
+fence($server);
 refused('a COMMIT', $session->ask(RawSession::query('commit')));
 is($other->sql('select count(*) from far'), '0', 'before postgres_fdw has committed on the other server');
-unfence();
+unfence($server);
 
 # ---- A read that may be stale
 
-$session = session();
+$session = impatient($server);
 $session->ask(RawSession::query('set stolon.allow_stale_reads = on'));
-$holder = session();
+$holder = impatient($server);
 $holder->ask(RawSession::query('select pg_advisory_lock(3)'));
 $session->send(RawSession::query('select pg_advisory_lock_shared(3)'));
-waits_for('advisory');
-fence();
+wait_for_event($server, 'advisory');
+fence($server);
 $holder->close;
 is(RawSession::types($session->until_ready), 'TDCZ', 'who allows stale reads is answered also when the lease ends meanwhile');
 
