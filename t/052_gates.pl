@@ -13,7 +13,7 @@ use RawSession;
 use StolonLab;
 use Test::More;
 
-my $server = FencedServer->new(spec => { failInterval => '2s' }, parameters => "wal_level = logical\nmax_prepared_transactions = 5\n");
+my $server = FencedServer->new(spec => { failInterval => '2s' }, parameters => "wal_level = logical\nmax_prepared_transactions = 5\nautovacuum_naptime = 1s\n");
 $server->start;
 $server->name_master('aaaaaaaa', 1);
 $server->wait_for_lease;
@@ -151,5 +151,28 @@ like(RawSession::error_of(@answer) || RawSession::types(@answer), qr/57P03|^!$/,
 my $done = $server->sql('set stolon.allow_stale_reads = on', 'select count(*) from written');
 unfence($server);
 is($server->sql('select count(*) from written'), $done, 'nothing was committed after that');
+
+# ---- Processes that answer to nobody outside
+
+$server->sql('create table churn (id int) with (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0)',
+	'insert into churn select generate_series(1, 1000)');
+my $launcher = $server->sql("select pid from pg_stat_activity where backend_type = 'autovacuum launcher'");
+kill 'STOP', $launcher;
+my $vacuums = "select autovacuum_count from pg_stat_user_tables where relname = 'churn'";
+my $before = $server->sql($vacuums);
+$server->sql('delete from churn');
+fence($server);
+kill 'CONT', $launcher;
+StolonLab::poll_until('autovacuum has done its work', sub { stale($server, $vacuums) > $before });
+pass('autovacuum works without the lease');
+my $parallel = impatient($server);
+my $force = $server->sql('show server_version_num') >= 160000 ? 'debug_parallel_query' : 'force_parallel_mode';
+$parallel->ask(RawSession::query("set $force = on; set stolon.allow_stale_reads = on"));
+is_deeply([ RawSession::rows($parallel->ask(RawSession::query('select sum(id) from rows'))) ], [15],
+	'parallel workers do what their leader may do');
+$parallel->ask(RawSession::query('set stolon.allow_stale_reads = off'));
+refused('a parallel query', $parallel->ask(RawSession::query('select sum(id) from rows')));
+unfence($server);
+is_deeply([ RawSession::rows($parallel->ask(RawSession::query('select sum(id) from rows'))) ], [15], 'and answer with the lease');
 
 done_testing();
