@@ -50,6 +50,25 @@ class Etcd:
             "POST", "/v3/kv/put", json.dumps({"key": _encode(key), "value": _encode(value)})
         )
 
+    def get_prefix(self, prefix):
+        """The values of all keys that begin so, as a dict."""
+        after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        body = json.dumps({"key": _encode(prefix), "range_end": _encode(after)})
+        answer = json.loads(self._call("POST", "/v3/kv/range", body))
+        return {_decode(kv["key"]): _decode(kv.get("value", "")) for kv in answer.get("kvs", [])}
+
+    def delete(self, key):
+        self._call("POST", "/v3/kv/deleterange", json.dumps({"key": _encode(key)}))
+
+    def lease_of(self, key):
+        """The id of the lease on which a key hangs, as text; None: there is no such key, or it hangs on none."""
+        answer = json.loads(self._call("POST", "/v3/kv/range", json.dumps({"key": _encode(key)})))
+        kvs = answer.get("kvs", [])
+        return kvs[0].get("lease") if kvs else None
+
+    def revoke(self, lease):
+        self._call("POST", "/v3/kv/lease/revoke", json.dumps({"ID": lease}))
+
     def proposals_applied(self):
         """How many entries the raft log has taken so far: every write counts, no read does."""
         for line in self._call("GET", "/metrics").splitlines():

@@ -94,19 +94,27 @@ class Connection:
 
     def query_together(self, statements, timeout=5.0):
         """Sends several queries in one write; a list of rows for each."""
+        self.send_together(statements, timeout)
+        return [self.answer() for _ in statements]
+
+    def send_together(self, statements, timeout=5.0):
+        """Sends several queries in one write. Each wants an answer() of its own, also when an earlier one was an
+        error that is not fatal; `timeout` is for all of them."""
         self._deadline = time.monotonic() + timeout
         messages = (sql.encode() + b"\0" for sql in statements)
         self._send_raw(b"".join(b"Q" + struct.pack("!i", len(m) + 4) + m for m in messages))
-        return [self._answer() for _ in statements]
 
-    def _answer(self):
-        rows, error = [], None
+    def answer(self):
+        """The rows of the next query; its command tag is in `tag`."""
+        rows, error, self.tag = [], None, ""
         while True:
             kind, body = self._receive()
             if kind == b"D":
                 rows.append(self._row(body))
             elif kind == b"T":
                 rows = []
+            elif kind == b"C":
+                self.tag = body.rstrip(b"\0").decode()
             elif kind == b"E":
                 error = PgError(self._fields(body))
                 if error.fatal:
