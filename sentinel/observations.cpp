@@ -98,6 +98,7 @@ void Observations::update() {
 	update_values(mirror_, keys_.nodes(), nodes_, core::parse_node_info);
 	update_values(mirror_, keys_.beats(), beats_, core::parse_beat);
 	update_beats();
+	update_proxies();
 }
 
 void Observations::update_clusterdata() {
@@ -128,6 +129,35 @@ void Observations::update_clusterdata() {
 		return;
 	}
 	clusterdata_ = *std::move(parsed);
+	update_switchover(entry->seen_at);
+}
+
+void Observations::update_switchover(core::Instant seen_at) {
+	const auto &switchover = clusterdata_->switchover;
+	if (!switchover) {
+		switchover_.clear();
+		return;
+	}
+	const bool is_new = switchover->id != switchover_;
+	if (is_new) {
+		switchover_seen_at_ = seen_at;
+	}
+	if (is_new || switchover->phase != switchover_step_) {
+		switchover_step_seen_at_ = seen_at;
+	}
+	switchover_ = switchover->id;
+	switchover_step_ = switchover->phase;
+}
+
+/// One that cannot be read counts as absent: proxies are for comfort.
+void Observations::update_proxies() {
+	proxies_.clear();
+	const auto [begin, end] = mirror_.with_prefix(keys_.proxy_infos());
+	for (auto it = begin; it != end; ++it) {
+		if (auto info = core::parse_proxy_info(it->second.value)) {
+			proxies_.emplace(it->first, *std::move(info));
+		}
+	}
 }
 
 void Observations::update_beats() {
@@ -184,6 +214,11 @@ core::SentinelInputs Observations::inputs(core::Instant now) const {
 	inputs.master_revision = master_revision_;
 	inputs.master_seen_at = master_seen_at_;
 	add_beats(inputs);
+	inputs.switchover_seen_at = switchover_seen_at_;
+	inputs.switchover_step_seen_at = switchover_step_seen_at_;
+	for (const auto &[key, info] : proxies_) {
+		inputs.proxies.emplace(info.uid, info);
+	}
 	for (const auto &[key, value] : infos_.by_key) {
 		if (value.parsed) {
 			inputs.infos.emplace(value.parsed->uid, *value.parsed);

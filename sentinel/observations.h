@@ -48,6 +48,8 @@ public:
 private:
 	void update_clusterdata();
 	void update_beats();
+	void update_switchover(core::Instant seen_at);
+	void update_proxies();
 	void add_beats(core::SentinelInputs &inputs) const;
 
 	const store::Mirror &mirror_;
@@ -65,6 +67,10 @@ private:
 	ParsedValues<core::Beat> beats_;
 	ParsedValues<core::KeeperInfo> infos_;
 	ParsedValues<core::NodeInfo> nodes_;
+	std::map<std::string, core::ProxyInfo> proxies_;  ///< by key
+	std::string switchover_;                          ///< the id of the one seen last
+	core::SwitchoverPhase switchover_step_ = core::SwitchoverPhase::Requested;
+	core::Instant switchover_seen_at_, switchover_step_seen_at_;
 	/// The last good beat per keeper, also after its key has vanished.
 	std::map<core::KeeperUid, core::BeatObservation> last_beats_;
 };

@@ -277,6 +277,8 @@ Result<ClusterData> parse_clusterdata(std::string_view text) {
 		data.election = read_election(election, in);
 	if (const Json resume = in.raw("resume"); !resume.is_missing())
 		data.resume = read_resume(resume, in);
+	if (const Json switchover = in.raw("switchover"); !switchover.is_missing())
+		data.switchover = read_switchover(switchover, in);
 	data.keepers =
 	    read_map<KeeperTag, Keeper>(in, "keepers", ModelLimits::max_keepers, read_keeper);
 	data.dbs = read_map<DbTag, Db>(in, "dbs", ModelLimits::max_dbs, read_db);
@@ -306,6 +308,8 @@ std::string clusterdata_to_text(const ClusterData &data) {
 		object.set("election", write_election(*data.election));
 	if (data.resume)
 		object.set("resume", write_resume(*data.resume));
+	if (data.switchover)
+		object.set("switchover", write_switchover(*data.switchover));
 	Json keepers = Json::object();
 	for (const auto &[uid, keeper] : data.keepers)
 		keepers.set(uid.value, write_keeper(keeper));

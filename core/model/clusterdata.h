@@ -11,6 +11,7 @@
 #include "core/base/types.h"
 #include "core/model/info.h"
 #include "core/model/spec.h"
+#include "core/model/switchover.h"
 
 namespace stolon::core {
 
@@ -100,6 +101,7 @@ struct ClusterData {
 	WalPosition named_at;
 	std::optional<Election> election;
 	std::optional<ResumePermit> resume;
+	std::optional<Switchover> switchover;  ///< the last one that was asked for
 	std::map<KeeperUid, Keeper> keepers;
 	std::map<DbUid, Db> dbs;
 	Json extra;

@@ -62,6 +62,7 @@ Result<Beat> parse_beat(std::string_view text) {
 	beat.reason = in.text("reason", ValueLimits::max_message);
 	beat.unfit = in.text("unfit", ValueLimits::max_unfit);
 	beat.yielded = in.boolean("yielded");
+	beat.clean = in.boolean("clean");
 	// A beat that is valid for no time would let an election begin while its sender believes in it.
 	if (!beat.released && beat.valid <= Duration(0))
 		in.fail("validMs", "must be above 0");
@@ -81,6 +82,7 @@ std::string beat_to_text(const Beat &beat) {
 	put_message(object, "reason", beat.reason);
 	put_message(object, "unfit", beat.unfit, ValueLimits::max_unfit);
 	put_flag(object, "yielded", beat.yielded);
+	put_flag(object, "clean", beat.clean);
 	return object.dump();
 }
 
@@ -107,6 +109,8 @@ Result<KeeperInfo> parse_keeper_info(std::string_view text) {
 	info.vote = read_vote(in);
 	info.message = in.text("message", ValueLimits::max_message);
 	info.unfit = in.text("unfit", ValueLimits::max_unfit);
+	info.replay_paused = in.boolean("replayPaused");
+	info.checkpointed_for = in.text("checkpointedFor", ValueLimits::max_name);
 	info.extra = in.unknown();
 	return finish(std::move(info), in);
 }
@@ -132,6 +136,8 @@ std::string keeper_info_to_text(const KeeperInfo &info) {
 		object.set("vote", write_vote(*info.vote));
 	put_message(object, "message", info.message);
 	put_message(object, "unfit", info.unfit, ValueLimits::max_unfit);
+	put_flag(object, "replayPaused", info.replay_paused);
+	put_text(object, "checkpointedFor", info.checkpointed_for);
 	put_unknown(object, info.extra);
 	return object.dump();
 }
@@ -208,6 +214,7 @@ Result<ProxyInfo> parse_proxy_info(std::string_view text) {
 	info.epoch = in.epoch("epoch");
 	info.master = in.uid<DbTag>("master");
 	info.paused = in.boolean("paused");
+	info.paused_for = in.text("pausedFor", ValueLimits::max_name);
 	info.host = in.host("host");
 	info.port = in.port("port");
 	info.ro_port = in.port("roPort");
@@ -222,6 +229,7 @@ std::string proxy_info_to_text(const ProxyInfo &info) {
 	put_number(object, "epoch", info.epoch.value);
 	put_text(object, "master", info.master.value);
 	put_flag(object, "paused", info.paused);
+	put_text(object, "pausedFor", info.paused_for);
 	put_text(object, "host", info.host);
 	if (info.port != 0)
 		object.set("port", Json::integer(info.port));
@@ -248,6 +256,8 @@ Result<HistoryEvent> parse_history_event(std::string_view text) {
 	event.chosen = in.position("chosen");
 	event.reason = in.text("reason", ValueLimits::max_message);
 	event.duration_ms = in.integer("durationMs");
+	event.operation = in.text("operation", ValueLimits::max_name);
+	event.outcome = in.text("outcome", ValueLimits::max_name);
 	return finish(std::move(event), in);
 }
 
@@ -263,6 +273,8 @@ std::string history_event_to_text(const HistoryEvent &event) {
 	put_position(object, "chosen", event.chosen);
 	put_message(object, "reason", event.reason);
 	object.set("durationMs", Json::integer(std::max<std::int64_t>(event.duration_ms, 0)));
+	put_text(object, "operation", event.operation);
+	put_text(object, "outcome", event.outcome);
 	return object.dump();
 }
 

@@ -35,6 +35,9 @@ struct Beat {
 	/// away: nothing is acknowledged any more in this term. Its processes live, so it is not
 	/// `released`.
 	bool yielded = false;
+	/// With `released`: the server was shut down cleanly, and `position` is the end of its WAL,
+	/// behind the shutdown checkpoint.
+	bool clean = false;
 
 	bool operator==(const Beat &) const = default;
 };
@@ -83,6 +86,8 @@ struct KeeperInfo {
 	std::optional<Vote> vote;
 	std::string message;  ///< the problem that the keeper has, in one sentence; empty: none
 	std::string unfit;    ///< why this standby could not work as master either; empty: it could
+	bool replay_paused = false;    ///< standby: somebody has paused the replay of WAL
+	std::string checkpointed_for;  ///< a checkpoint that was begun for this switchover has ended
 
 	Json extra;
 	bool operator==(const KeeperInfo &) const = default;
@@ -137,6 +142,8 @@ struct ProxyInfo {
 	Epoch epoch;                   ///< clients are sent to the master of this epoch
 	DbUid master;                  ///< empty: clients queue
 	bool paused = false;
+	/// Clients wait for this switchover, and no transaction is open any more.
+	std::string paused_for;
 	std::string host;
 	int port = 0;
 	int ro_port = 0;  ///< 0: none
@@ -155,7 +162,10 @@ struct HistoryEvent {
 	KeeperUid from, to;
 	WalPosition last_known, chosen;
 	std::string reason;
-	std::int64_t duration_ms = 0;  ///< from the election's opening to the naming
+	/// From the election's opening to the naming; of a switchover: from its request to its end.
+	std::int64_t duration_ms = 0;
+	std::string operation;  ///< the switchover's id; empty: nobody asked for it
+	std::string outcome;    ///< of that operation: "done", "refused", "undone", "failed"
 	bool operator==(const HistoryEvent &) const = default;
 };
 Result<HistoryEvent> parse_history_event(std::string_view text);

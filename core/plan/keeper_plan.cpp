@@ -80,6 +80,10 @@ KeeperDecision be_master(const KeeperInputs &inputs, const DbUid &own) {
 	decision.promote =
 	    inputs.local.in_recovery && !inputs.local.promoting && inputs.local.lease_won;
 	plan_slots(inputs, own, decision);
+	if (data.switchover && data.switchover->phase == SwitchoverPhase::Checkpoint &&
+	    data.switchover->from == own && data.switchover->epoch == data.epoch &&
+	    !inputs.local.in_recovery)
+		decision.checkpoint_for = data.switchover->id;
 	return decision;
 }
 
@@ -158,8 +162,11 @@ KeeperDecision plan_keeper(const KeeperInputs &inputs) {
 		                           " that this keeper has honoured");
 	if (data.election)
 		return take_part_in_election(inputs, own->uid);
-	if (data.master != own->uid)
-		return be_standby(inputs, *own);
+	if (data.master != own->uid) {
+		auto decision = be_standby(inputs, *own);
+		decision.publish_often = data.switchover && data.switchover->is_running();
+		return decision;
+	}
 	const bool agrees =
 	    inputs.master && inputs.master->db == own->uid && inputs.master->epoch == data.epoch;
 	if (!agrees) {
@@ -169,7 +176,9 @@ KeeperDecision plan_keeper(const KeeperInputs &inputs) {
 		decision.lost = inputs.master && inputs.master->db != own->uid;
 		return decision;
 	}
-	return be_master(inputs, own->uid);
+	auto decision = be_master(inputs, own->uid);
+	decision.publish_often = data.switchover && data.switchover->is_running();
+	return decision;
 }
 
 }  // namespace stolon::core

@@ -77,6 +77,9 @@ struct KeeperDecision {
 	bool manage_slots = false;
 	std::vector<std::string> create_slots;
 	std::vector<std::string> drop_slots;
+	/// Write a checkpoint, and tell when it has ended, for the switchover of this id; empty: none.
+	std::string checkpoint_for;
+	bool publish_often = false;  ///< a switchover looks at positions
 	/// The view's generation once everything above is in force; 0: not a member of the view.
 	std::uint64_t generation = 0;
 	Reason reason;
@@ -91,7 +94,9 @@ struct KeeperDecision {
 ///  an election is open and this standby is a voter: freeze, save the epoch, vote when quiet. K-07
 ///  an election is open otherwise: no mandate, nothing else changes. K-08 another is master and
 ///  this is a standby: follow its upstream live. K-09 another is master and this is a primary: no
-///  mandate; the launcher stops it.
+///  mandate; the launcher stops it. K-10
+///  a switchover is running: the master writes the checkpoint that it asks for, and everybody
+///  tells positions often.
 KeeperDecision plan_keeper(const KeeperInputs &inputs);
 
 }  // namespace stolon::core

@@ -1,5 +1,7 @@
 #include "core/plan/launcher_plan.h"
 
+#include <algorithm>
+
 namespace stolon::core {
 
 namespace {
@@ -69,10 +71,29 @@ MaybeDecision after_an_end(const LauncherInputs &in) {
 	return decision;
 }
 
+/// The switchover that wants this keeper's server, the named master, to be stopped; or nullptr.
+const Switchover *switchover_to_stop_for(const LauncherInputs &in) {
+	if (!in.data || !in.data->switchover || in.dir.kind != DataKind::Ours)
+		return nullptr;
+	const Switchover &switchover = *in.data->switchover;
+	const bool wanted = switchover.phase == SwitchoverPhase::Stop &&
+	                    switchover.from == in.dir.state.db && in.data->master == switchover.from &&
+	                    in.data->epoch == switchover.epoch;
+	return wanted ? &switchover : nullptr;
+}
+
+/// Clients wait during a switchover, so that its own bound counts there.
+Duration fast_stop_bound(const LauncherInputs &in) {
+	const Switchover *switchover = switchover_to_stop_for(in);
+	return switchover && switchover->id == in.stopped_for
+	           ? std::min<Duration>(LauncherTimes::fast_stop, switchover->timeout)
+	           : LauncherTimes::fast_stop;
+}
+
 /// L-04: what a stop that is under way needs next when it takes too long.
 LauncherDecision escalate(const LauncherInputs &in) {
 	if (in.stop_level == StopLevel::Fast) {
-		const Instant bound = in.stop_level_at + LauncherTimes::fast_stop;
+		const Instant bound = in.stop_level_at + fast_stop_bound(in);
 		if (in.now >= bound)
 			return decide(Action::StopImmediate, "L-04", "the fast stop takes too long");
 		return wait("L-04", "waiting for the fast stop", bound);
@@ -142,6 +163,14 @@ MaybeDecision while_up(const LauncherInputs &in) {
 			decision.refresh_view = true;
 			return decision;
 		}
+	}
+	const Switchover *switchover = switchover_to_stop_for(in);
+	if (switchover && in.pg == PgState::Running && in.stopped_for != switchover->id) {
+		LauncherDecision decision =
+		    decide(Action::StopFast, "L-21",
+		           "switchover " + switchover->id + " to db " + switchover->target.value);
+		decision.switchover = switchover->id;
+		return decision;
 	}
 	return wait("L-09", in.pg == PgState::Running ? "Postgres is up" : "Postgres is starting");
 }

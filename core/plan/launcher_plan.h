@@ -79,6 +79,8 @@ struct LauncherInputs {
 	/// The upstream of our db has applied the view that names it (its slot exists), and it is
 	/// writable if it is the master.
 	bool upstream_ready = false;
+	/// Id of the switchover for which this launcher has stopped the master already; empty: none.
+	std::string stopped_for;
 	bool stop_requested = false;  ///< SIGTERM: stop Postgres and leave
 	Instant stop_requested_at;
 };
@@ -107,6 +109,7 @@ struct LauncherDecision {
 	Reason reason;
 	DbUid db;                   ///< InitDb, Clone, Swap: the incarnation to make
 	DbUid follow;               ///< Clone, StartStandby: the upstream; empty: nobody
+	std::string switchover;     ///< StopFast: for the switchover of this id; empty: for none
 	DbUid instead_of;           ///< Clone, Swap: the incarnation that is set aside; empty: none
 	bool refresh_view = false;  ///< the decision waits for a newer read of the store
 	std::optional<Instant> wake_at;
@@ -143,6 +146,9 @@ struct LauncherDecision {
 ///       StartStandby that follows nobody.
 ///  L-19 a standby by such a read: StartStandby following the view's upstream, unless this keeper
 ///       has voted in a later epoch than the view's.
+///  L-21 up as the named master, and the view's switchover is in its step Stop: StopFast, once for
+///       each switchover. (It comes behind L-08. L-04 then waits no longer than the switchover's
+///       timeout before it becomes immediate.)
 ///  L-20 the store is silent for longer than its patience: StartStandby that follows nobody.
 LauncherDecision plan_launcher(const LauncherInputs &inputs);
 

@@ -91,11 +91,53 @@ ProxyDecision keep(const ProxyInputs &inputs, Reason reason) {
 	return decision;
 }
 
+/// Beyond its timeout the sentinel ends a step itself; its word takes a moment.
+constexpr Duration pause_slack = seconds(1);
+
+/// When the pause that the view's switchover asks for ends at the latest; nullopt: it asks for
+/// none.
+std::optional<Instant> switchover_pauses_until(const ProxyInputs &inputs) {
+	const auto &switchover = inputs.data->switchover;
+	const bool pauses = switchover &&
+	                    (switchover->phase == SwitchoverPhase::Pause ||
+	                     switchover->phase == SwitchoverPhase::Stop) &&
+	                    switchover->from == inputs.data->master &&
+	                    switchover->epoch == inputs.data->epoch;
+	if (!pauses) {
+		return std::nullopt;
+	}
+	const Instant until = inputs.switchover_step_seen_at + switchover->timeout + pause_slack;
+	return inputs.now < until ? std::optional(until) : std::nullopt;
+}
+
+/// The address that clients will probably be sent to next.
+std::optional<Backend> address_of(const ClusterData &data, const DbUid &uid) {
+	const Db *db = data.find_db(uid);
+	const Keeper *keeper = db ? data.find_keeper(db->keeper) : nullptr;
+	if (keeper == nullptr || keeper->host.empty() || keeper->port == 0) {
+		return std::nullopt;
+	}
+	return Backend{keeper->host, keeper->port};
+}
+
+ProxyDecision pause_for_switchover(const ProxyInputs &inputs, Instant until) {
+	const Switchover &switchover = *inputs.data->switchover;
+	ProxyDecision decision =
+	    queue(inputs, {"P-10", "switchover " + switchover.id + " is under way"});
+	decision.master = address_of(*inputs.data, switchover.target);
+	decision.paused_for = switchover.id;
+	decision.wake_at = until;
+	return decision;
+}
+
 ProxyDecision decide_by_master(const ProxyInputs &inputs) {
 	const std::optional<Backend> master = master_address(*inputs.data);
 	if (!master) {
 		return queue(
 		    inputs, {"P-03", inputs.data->election ? "an election is open" : "no master is named"});
+	}
+	if (const auto until = switchover_pauses_until(inputs)) {
+		return pause_for_switchover(inputs, *until);
 	}
 	if (inputs.master_released) {
 		return queue(inputs, {"P-04", "the master has ended"});
@@ -130,7 +172,7 @@ ProxyDecision plan_proxy(const ProxyInputs &inputs) {
 	}
 	ProxyDecision decision = inputs.data ? decide_by_master(inputs)
 	                                     : keep(inputs, {"P-02", "no cluster view was seen yet"});
-	decision.wake_at = view_expires;
+	decision.wake_at = std::min(decision.wake_at.value_or(view_expires), view_expires);
 	return decision;
 }
 

@@ -39,6 +39,8 @@ struct ProxyInputs {
 	Instant view_confirmed_at;
 	Duration proxy_timeout = seconds(10);
 	ProxyState state;
+	/// When the present step of the view's switchover was first seen.
+	Instant switchover_step_seen_at;
 };
 
 enum class ProxyGoal {
@@ -54,6 +56,8 @@ struct ProxyDecision {
 	/// written ahead.
 	std::optional<Backend> master;
 	Epoch epoch;
+	/// Queue for the switchover of this id: it waits to hear that no transaction is open.
+	std::string paused_for;
 	/// For the read-only port, sorted; the master if there is no healthy standby. Empty: leave the
 	/// read-only port as it is.
 	std::vector<Backend> standbys;
@@ -72,6 +76,10 @@ struct ProxyDecision {
 ///  P-07 the master says nothing, and clients are being sent to it: Keep. Its keeper's presence may
 ///       be lost for a moment; missing information changes nothing (LESSONS C-8).
 ///  P-08 the master says nothing, and was not served yet: Queue.
+///  P-10 (before P-04) a switchover is in its step Pause or Stop and the master is the old one:
+///  Queue.
+///       Not for longer than its timeout and a little: a sentinel that dies must not leave clients
+///       waiting for ever.
 ///  P-09 connections to the master are refused, whatever it said last: Queue.
 ProxyDecision plan_proxy(const ProxyInputs &inputs);
 

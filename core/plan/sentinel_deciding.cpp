@@ -4,6 +4,7 @@
 
 #include "core/plan/sentinel_draft.h"
 #include "core/plan/sentinel_election.h"
+#include "core/plan/sentinel_switchover.h"
 
 namespace stolon::core::sentinel {
 
@@ -135,6 +136,41 @@ Count count_votes(const SentinelInputs &inputs) {
 	return count;
 }
 
+/// Where the old master's WAL ends, if it was shut down cleanly at the end of its last term;
+/// nullopt: unknown, and it may have more than anybody knows.
+std::optional<WalPosition> clean_end(const SentinelInputs &inputs) {
+	const Beat *last = writable_beat(inputs);
+	if (!last || !last->released || !last->clean || !last->position.timeline.valid() ||
+	    !last->position.lsn.valid() || last->position != inputs.data.election->last_known) {
+		return std::nullopt;
+	}
+	return last->position;
+}
+
+/// True when nothing of the old master's WAL is missing here: it ended in an orderly way, and this
+/// vote goes on from its very end, on its own timeline.
+bool has_all_of_old_master(const SentinelInputs &inputs, const Ballot &ballot) {
+	const auto end = clean_end(inputs);
+	return end && ballot.acceptable && ballot.lag == 0 &&
+	       ballot.info->vote->position.timeline == end->timeline &&
+	       ballot.info->vote->position.lsn >= end->lsn;
+}
+
+/// The target of a switchover, once it has voted and has everything; nobody can have more, so that
+/// the other votes need not be waited for. Nullptr: the ordinary rules decide.
+const Ballot *choose_target(const SentinelInputs &inputs, const Count &count) {
+	const Switchover *switchover = switchover_of_election(inputs);
+	if (!switchover) {
+		return nullptr;
+	}
+	for (const auto &ballot : count.ballots) {
+		if (ballot.db->uid == switchover->target && has_all_of_old_master(inputs, ballot)) {
+			return &ballot;
+		}
+	}
+	return nullptr;
+}
+
 /// The most advanced acceptable vote; among equals the lower keeper uid. Nullptr: nobody.
 const Ballot *choose(const SentinelInputs &inputs, const Count &count) {
 	// Without any last known position nothing tells a good vote from a stale one, except that
@@ -232,25 +268,37 @@ SentinelDecision name_winner(const SentinelInputs &inputs, const Count &count, c
 	winner.init = DbInit::None;
 	draft.touch(winner);
 	// The old master's data may hold WAL that nobody else has. Its keeper gets a new incarnation,
-	// so that the launcher moves that directory aside instead of following with it.
-	draft.replace_db(keeper_of_old_master(inputs), DbInit::Resync, best.db->uid);
+	// so that the launcher moves that directory aside instead of following with it. Only where the
+	// winner begins at the very end of what lies there, it goes on as it is.
+	const bool keeps_data = has_all_of_old_master(inputs, best);
+	if (!keeps_data) {
+		draft.replace_db(keeper_of_old_master(inputs), DbInit::Resync, best.db->uid);
+	}
 	std::vector<std::string> anew;
 	for (const auto &keeper : keepers_to_renew(inputs, count, best)) {
 		anew.push_back(inputs.data.find_keeper(keeper)->db.value + " on " + keeper.value);
 		draft.replace_db(keeper, DbInit::Resync, best.db->uid);
 	}
 	draft.follow_master();
+	const bool planned = switchover_of_election(inputs);
+	if (planned) {
+		draft.data.switchover->phase = SwitchoverPhase::Promote;
+	}
 
 	SentinelDecision decision = std::move(draft).finish(
-	    "S-03", "The election of epoch " + std::to_string(election.epoch.value) + " is won by " +
-	                best.db->uid.value + " on keeper " + best.db->keeper.value + " at " +
-	                chosen.to_string() + "; last known was " + election.last_known.to_string() +
-	                ". Votes: " + verdicts(count) + "." +
-	                (anew.empty() ? ""
-	                              : " Made anew, because they are not known to be on its line: " +
-	                                    join(anew, ", ") + "."));
+	    "S-03",
+	    "The election of epoch " + std::to_string(election.epoch.value) + " is won by " +
+	        best.db->uid.value + " on keeper " + best.db->keeper.value + " at " +
+	        chosen.to_string() + "; last known was " + election.last_known.to_string() +
+	        ". Votes: " + verdicts(count) + "." +
+	        (keeps_data ? " The old master was shut down cleanly and goes on with its data." : "") +
+	        (anew.empty() ? ""
+	                      : " Made anew, because they are not known to be on its line: " +
+	                            join(anew, ", ") + "."));
 	decision.write_master = true;
-	decision.event = event_of(inputs, "failover", best.db->keeper, chosen);
+	if (!planned) {
+		decision.event = event_of(inputs, "failover", best.db->keeper, chosen);
+	}
 	return decision;
 }
 
@@ -361,6 +409,9 @@ SentinelDecision decide_election(const SentinelInputs &inputs) {
 	const Count count = count_votes(inputs);
 	const Instant from = latest({inputs.data_seen_at, inputs.contact_since});
 	const Instant patience_end = plus(from, inputs.data.spec.election_patience);
+	if (const Ballot *target = choose_target(inputs, count)) {
+		return name_winner(inputs, count, *target);
+	}
 	if (!count.all_voted && inputs.now < patience_end) {
 		return wait_for("S-03",
 		                "The election of epoch " + std::to_string(election.epoch.value) +

@@ -1,5 +1,6 @@
 // The order of the rules; the rules themselves are in sentinel_members.cpp (S-01, S-02, S-09 to
-// S-13), sentinel_opening.cpp (S-05 to S-08, S-16) and sentinel_deciding.cpp (S-03, S-04, S-14).
+// S-13), sentinel_opening.cpp (S-05 to S-08, S-16) and sentinel_deciding.cpp (S-03, S-04, S-14),
+// sentinel_switchover.cpp (S-20 to S-24).
 #include "core/plan/sentinel_plan.h"
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "core/plan/sentinel_draft.h"
 #include "core/plan/sentinel_election.h"
 #include "core/plan/sentinel_members.h"
+#include "core/plan/sentinel_switchover.h"
 
 namespace stolon::core {
 
@@ -34,7 +36,7 @@ SentinelDecision put_master_key(const SentinelInputs &inputs) {
 	return decision;
 }
 
-SentinelDecision plan(const SentinelInputs &inputs) {
+SentinelDecision plan_master_and_members(const SentinelInputs &inputs) {
 	const ClusterData &data = inputs.data;
 	if (data.election) {
 		return decide_election(inputs);
@@ -63,6 +65,17 @@ SentinelDecision plan(const SentinelInputs &inputs) {
 		return first;
 	}
 	return after(std::move(first), keep_members(inputs));
+}
+
+SentinelDecision plan(const SentinelInputs &inputs) {
+	auto step = lead_switchover(inputs);
+	if (!step) {
+		return plan_master_and_members(inputs);
+	}
+	if (step->write) {
+		return std::move(*step);
+	}
+	return after(std::move(*step), plan_master_and_members(inputs));
 }
 
 }  // namespace

@@ -36,6 +36,10 @@ struct SentinelInputs {
 	std::map<KeeperUid, BeatObservation> beats;
 	std::map<KeeperUid, KeeperInfo> infos;  ///< keeper workers that are present
 	std::map<KeeperUid, NodeInfo> nodes;    ///< launchers that are present
+	std::map<ProxyUid, ProxyInfo> proxies;  ///< proxies that are present
+	/// When the switchover in `data`, and when its present step, was first seen.
+	Instant switchover_seen_at;
+	Instant switchover_step_seen_at;
 	std::vector<DbUid>
 	    fresh_db_uids;  ///< random ones to take from, in order; enough for every keeper
 };
@@ -81,6 +85,17 @@ struct SentinelDecision {
 ///  open
 ///       an election although its lease still runs. Not within 2 x failInterval of the naming.
 ///       Nobody is asked (S-14) or named (S-03, S-04) before that lease is over.
+///
+///  A switchover (docs/decisions/0016-switchover.md), before the rules above:
+///
+///  S-20 a switchover is requested: accept it (step Checkpoint), or refuse it with the reason.
+///  S-21 the master has written the checkpoint and the target is close: step Pause.
+///  S-22 every proxy that is present says that its clients wait and no transaction is open: step
+///       Stop. The master's launcher stops it and releases; S-06 and S-03 follow, where a target
+///       that has everything is preferred.
+///  S-23 the successor is writable: Done (Failed when another one was asked for).
+///  S-24 a step takes too long, or what it rests on is not so any more: Refused while no client has
+///       waited, Undone while the master still is the master, otherwise Failed.
 SentinelDecision plan_sentinel(const SentinelInputs &inputs);
 
 }  // namespace stolon::core

@@ -11,6 +11,8 @@ constexpr std::string_view full = R"({"formatVersion":1,"clusterUID":"0123456789
 	"election":{"epoch":3,"oldMaster":"aaaaaaaa","lastKnown":{"timeline":2,"lsn":"0/5000060"},
 		"history":[{"timeline":1,"end":"0/3000000"}],"leaseRunsForMs":1500,"voters":["bbbbbbbb"],"reason":"expired"},
 	"resume":{"db":"aaaaaaaa","beatRevision":77},
+	"switchover":{"id":"00000000000000aa","to":"k2","timeoutMs":1500,"phase":"stop","epoch":2,
+		"generation":11,"from":"aaaaaaaa","target":"bbbbbbbb","reason":"why"},
 	"keepers":{"k1":{"db":"aaaaaaaa","host":"10.0.0.1","port":5432,"rack":[1.5,null]},
 		"k2":{"db":"bbbbbbbb","host":"db2.example","port":5433},
 		"k3":{"host":"::1","port":65535}},
@@ -56,6 +58,16 @@ TEST(ClusterDataText, IsReadCompletely) {
 	EXPECT_EQ(data->election->lease_runs_for, milliseconds(1500));
 	EXPECT_EQ(data->election->reason, "expired");
 	EXPECT_EQ(data->resume->beat_revision, 77);
+	ASSERT_TRUE(data->switchover.has_value());
+	EXPECT_EQ(data->switchover->id, "00000000000000aa");
+	EXPECT_EQ(data->switchover->to, KeeperUid{"k2"});
+	EXPECT_EQ(data->switchover->timeout, milliseconds(1500));
+	EXPECT_EQ(data->switchover->phase, SwitchoverPhase::Stop);
+	EXPECT_EQ(data->switchover->epoch, Epoch{2});
+	EXPECT_EQ(data->switchover->generation, 11u);
+	EXPECT_EQ(data->switchover->from, DbUid{"aaaaaaaa"});
+	EXPECT_EQ(data->switchover->target, DbUid{"bbbbbbbb"});
+	EXPECT_EQ(data->switchover->reason, "why");
 	EXPECT_EQ(data->spec.fail_interval, seconds(2));
 	const Db &db = data->dbs.at(DbUid{"bbbbbbbb"});
 	EXPECT_EQ(db.keeper, KeeperUid{"k2"});
@@ -169,6 +181,18 @@ TEST(ClusterDataRefusals, NameThePlaceAndTheProblem) {
 	     "digits"},
 	    {{"master"}, "7", "clusterdata.master: must be a string"},
 	    {{"epoch"}, "4", "clusterdata: the open election is of epoch 3, but the epoch is 4"},
+	    {{"switchover", "id"},
+	     "\"zz\"",
+	     "clusterdata.switchover.id: must have 16 lower-case hexadecimal digits"},
+	    {{"switchover", "timeoutMs"},
+	     "1",
+	     "clusterdata.switchover.timeoutMs: must be at least 100"},
+	    {{"switchover", "phase"},
+	     "\"flight\"",
+	     "clusterdata.switchover.phase: \"flight\" is not known to this version"},
+	    {{"switchover", "target"},
+	     "",
+	     "clusterdata.switchover.phase: needs both \"from\" and \"target\""},
 	    {{"election"}, "[]", "clusterdata.election: must be an object"},
 	    {{"election", "epoch"}, "", "clusterdata.election.epoch: is missing"},
 	    {{"election", "voters"},

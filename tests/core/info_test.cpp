@@ -23,6 +23,8 @@ Beat full_beat() {
 KeeperInfo full_keeper_info() {
 	KeeperInfo info;
 	info.unfit = "the disk is full";
+	info.replay_paused = true;
+	info.checkpointed_for = "aa";
 	info.uid = KeeperUid{"k1"};
 	info.db = DbUid{"0a1b2c3d"};
 	info.generation = 12;
@@ -77,12 +79,13 @@ TEST(InfoTexts, AreReadBackTheSame) {
 	expect_read_back(full_node_info(), parse_node_info, node_info_to_text);
 	expect_read_back(SentinelInfo{SentinelUid{"s1"}, "host", 77}, parse_sentinel_info,
 	                 sentinel_info_to_text);
-	ProxyInfo proxy{ProxyUid{"p1"}, 3, Epoch{2}, DbUid{"0a1b2c3d"}, true, "h", 1, 2, {}};
+	ProxyInfo proxy{ProxyUid{"p1"}, 3, Epoch{2}, DbUid{"0a1b2c3d"}, true, "aa", "h", 1, 2, {}};
 	proxy.extra.set("x", Json::integer(1));
 	expect_read_back(proxy, parse_proxy_info, proxy_info_to_text);
-	expect_read_back(HistoryEvent{5, "2024-05-01T10:00:00Z", "failover", Epoch{3}, KeeperUid{"a"},
-	                              KeeperUid{"b"}, position(1, 9), position(1, 8), "expired", 1234},
-	                 parse_history_event, history_event_to_text);
+	expect_read_back(
+	    HistoryEvent{5, "2024-05-01T10:00:00Z", "failover", Epoch{3}, KeeperUid{"a"},
+	                 KeeperUid{"b"}, position(1, 9), position(1, 8), "expired", 1234, "aa", "done"},
+	    parse_history_event, history_event_to_text);
 	expect_read_back(
 	    DataState{"c1", "0123456789abcdef", KeeperUid{"k1"}, DbUid{"0a1b2c3d"}, Epoch{7}},
 	    parse_data_state, data_state_to_text);
@@ -126,6 +129,8 @@ TEST(BeatText, ToldOfAnUnfitMasterItSaysWhyInAFewBytes) {
 	          R"({"epoch":7,"db":"0a1b2c3d","masterRevision":1234,"validMs":5000,)"
 	          R"("position":{"timeline":3,"lsn":"0/5000060"},"writable":true,)"
 	          R"("unfit":"WAL flushes hang for 5s","yielded":true})");
+	expect_read_back(beat, parse_beat, beat_to_text);
+	beat.clean = true;
 	expect_read_back(beat, parse_beat, beat_to_text);
 	beat.unfit = std::string(255, 'x') + "\u00e4";
 	const auto cut = parse_beat(beat_to_text(beat));

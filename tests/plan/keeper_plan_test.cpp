@@ -236,5 +236,28 @@ TEST(KeeperPlan, SlotsAreThoseOfTheFollowersAndUsedOnesAreLeftAlone) {
 	EXPECT_EQ(decision.drop_slots, std::vector<std::string>{"stolon_dddddddd"});
 }
 
+TEST(KeeperPlan, TheMasterWritesTheCheckpointOfASwitchoverAndEverybodyTellsPositionsOften) {
+	Switchover switchover;
+	switchover.id = "00000000000000aa";
+	switchover.phase = SwitchoverPhase::Checkpoint;
+	switchover.epoch = Epoch{4};
+	switchover.from = own_db;
+	switchover.target = other_db;
+	KeeperInputs inputs = named_master();
+	inputs.local.in_recovery = false;
+	EXPECT_FALSE(plan_keeper(inputs).publish_often);
+	inputs.data->switchover = switchover;
+	EXPECT_EQ(plan_keeper(inputs).checkpoint_for, switchover.id);
+	EXPECT_TRUE(plan_keeper(inputs).publish_often);
+	inputs.data->switchover->phase = SwitchoverPhase::Pause;
+	EXPECT_TRUE(plan_keeper(inputs).checkpoint_for.empty());
+	inputs.data->switchover->phase = SwitchoverPhase::Done;
+	EXPECT_FALSE(plan_keeper(inputs).publish_often);
+	KeeperInputs standby = standby_of_other();
+	standby.data->switchover = switchover;
+	EXPECT_TRUE(plan_keeper(standby).checkpoint_for.empty());
+	EXPECT_TRUE(plan_keeper(standby).publish_often);
+}
+
 }  // namespace
 }  // namespace stolon::core

@@ -116,6 +116,22 @@ LauncherInputs up(ClusterData data, DataDir dir, bool primary) {
 	return in;
 }
 
+constexpr const char *switchover_id = "00000000000000aa";
+
+/// k1, the master, runs, and is to be stopped for a switchover to k2.
+LauncherInputs switchover_input() {
+	auto in = up(master_view(), our_data(), true);
+	Switchover switchover;
+	switchover.id = switchover_id;
+	switchover.timeout = seconds(10);
+	switchover.phase = SwitchoverPhase::Stop;
+	switchover.epoch = Epoch{3};
+	switchover.from = own_db;
+	switchover.target = other_db;
+	in.data->switchover = switchover;
+	return in;
+}
+
 struct Case {
 	const char *scenario;
 	std::function<LauncherInputs()> inputs;
@@ -392,6 +408,67 @@ const Case while_up[] = {
      Action::Wait, "L-09"},
 };
 
+const Case switching_over[] = {
+    {"the step Stop of a switchover stops the master", switchover_input, Action::StopFast, "L-21"},
+    {"no other step does",
+     [] {
+	     auto in = switchover_input();
+	     in.data->switchover->phase = SwitchoverPhase::Pause;
+	     return in;
+     },
+     Action::Wait, "L-09"},
+    {"it is stopped once, and not again after a start in place",
+     [] {
+	     auto in = switchover_input();
+	     in.stopped_for = switchover_id;
+	     return in;
+     },
+     Action::Wait, "L-09"},
+    {"one of an earlier epoch says nothing about the master of now",
+     [] {
+	     auto in = switchover_input();
+	     in.data->switchover->epoch = Epoch{2};
+	     return in;
+     },
+     Action::Wait, "L-09"},
+    {"a standby is not stopped for it",
+     [] {
+	     auto in = switchover_input();
+	     in.data->switchover->from = other_db;
+	     return in;
+     },
+     Action::Wait, "L-09"},
+    {"a stop that takes longer than the switchover may becomes immediate",
+     [] {
+	     auto in = switchover_input();
+	     in.stopped_for = switchover_id;
+	     in.pg = PgState::Stopping;
+	     in.stop_level = StopLevel::Fast;
+	     in.stop_level_at = start;
+	     in.now = start + seconds(10);
+	     return in;
+     },
+     Action::StopImmediate, "L-04"},
+    {"another stop has more time",
+     [] {
+	     auto in = switchover_input();
+	     in.pg = PgState::Stopping;
+	     in.stop_level = StopLevel::Fast;
+	     in.stop_level_at = start;
+	     in.now = start + seconds(10);
+	     return in;
+     },
+     Action::Wait, "L-04"},
+    {"an old master that keeps its db starts as a standby",
+     [] {
+	     auto in = down(standby_view(), our_data());
+	     in.data->switchover = switchover_input().data->switchover;
+	     in.data->switchover->phase = SwitchoverPhase::Promote;
+	     return in;
+     },
+     Action::StartStandby, "L-19"},
+};
+
 const Case preparing[] = {
     {"a clone for a forgotten incarnation is aborted",
      [] {
@@ -655,6 +732,7 @@ INSTANTIATE_TEST_SUITE_P(AfterAnEnd, LauncherPlan, testing::ValuesIn(after_an_en
 INSTANTIATE_TEST_SUITE_P(Stopping, LauncherPlan, testing::ValuesIn(stopping));
 INSTANTIATE_TEST_SUITE_P(Refusing, LauncherPlan, testing::ValuesIn(refusing));
 INSTANTIATE_TEST_SUITE_P(WhileUp, LauncherPlan, testing::ValuesIn(while_up));
+INSTANTIATE_TEST_SUITE_P(SwitchingOver, LauncherPlan, testing::ValuesIn(switching_over));
 INSTANTIATE_TEST_SUITE_P(Preparing, LauncherPlan, testing::ValuesIn(preparing));
 INSTANTIATE_TEST_SUITE_P(Starting, LauncherPlan, testing::ValuesIn(starting));
 
@@ -672,6 +750,10 @@ TEST(LauncherPlanDetails, a_keeper_that_has_voted_later_follows_nobody_of_an_old
 
 TEST(LauncherPlanDetails, during_an_election_a_standby_follows_nobody) {
 	EXPECT_TRUE(plan_launcher(down(election_view(other_db), our_data())).follow.empty());
+}
+
+TEST(LauncherPlanDetails, a_stop_says_for_which_switchover_it_is) {
+	EXPECT_EQ(plan_launcher(switchover_input()).switchover, switchover_id);
 }
 
 TEST(LauncherPlanDetails, a_swap_says_which_incarnation_is_set_aside) {

@@ -87,6 +87,19 @@ void make_k2_writable(ProxyInputs &in) {
 	in.infos[k2].writable_epoch = Epoch{5};
 }
 
+/// A switchover from k1 to k2 has just come to this step.
+void switch_over(ProxyInputs &in, SwitchoverPhase phase) {
+	Switchover switchover;
+	switchover.id = "00000000000000aa";
+	switchover.timeout = seconds(2);
+	switchover.phase = phase;
+	switchover.epoch = in.data->epoch;
+	switchover.from = db1;
+	switchover.target = db2;
+	in.data->switchover = switchover;
+	in.switchover_step_seen_at = in.now;
+}
+
 struct Case {
 	std::string name;
 	std::function<void(ProxyInputs &)> change;
@@ -200,6 +213,43 @@ const std::vector<Case> cases{
      "P-02",
      address1,
      {}},
+    {"ASwitchoverLetsClientsWaitForItsTarget",
+     [](ProxyInputs &in) { switch_over(in, SwitchoverPhase::Pause); },
+     Goal::Queue,
+     "P-10",
+     address2,
+     {}},
+    {"TheyGoOnWaitingWhileTheMasterIsStopped",
+     [](ProxyInputs &in) {
+	     switch_over(in, SwitchoverPhase::Stop);
+	     in.master_released = true;
+     },
+     Goal::Queue,
+     "P-10",
+     address2,
+     {}},
+    {"DuringTheCheckpointNobodyWaits",
+     [](ProxyInputs &in) { switch_over(in, SwitchoverPhase::Checkpoint); }, Goal::Keep, "P-05",
+     address1, both},
+    {"AnUndoneSwitchoverSendsThemBack",
+     [](ProxyInputs &in) {
+	     switch_over(in, SwitchoverPhase::Undone);
+	     in.state.paused = true;
+     },
+     Goal::Serve, "P-05", address1, both},
+    {"APauseThatNobodyEndsIsOver",
+     [](ProxyInputs &in) {
+	     switch_over(in, SwitchoverPhase::Pause);
+	     in.switchover_step_seen_at = in.now - seconds(3);
+	     in.state.paused = true;
+     },
+     Goal::Serve, "P-05", address1, both},
+    {"ASwitchoverOfAnEarlierMasterIsNone",
+     [](ProxyInputs &in) {
+	     switch_over(in, SwitchoverPhase::Stop);
+	     in.data->switchover->epoch = Epoch{3};
+     },
+     Goal::Keep, "P-05", address1, both},
     {"AfterAPauseTheMasterIsServedAgain", [](ProxyInputs &in) { in.state.paused = true; },
      Goal::Serve, "P-05", address1, both},
     {"AClusterThatIsNotInitialisedLetsClientsQueue",
@@ -240,6 +290,15 @@ INSTANTIATE_TEST_SUITE_P(Rules, ProxyPlan, testing::ValuesIn(cases),
 TEST(ProxyPlanTime, WakesWhenTheViewWouldExpire) {
 	const ProxyInputs in = steady();
 	EXPECT_EQ(plan_proxy(in).wake_at, in.view_confirmed_at + in.proxy_timeout);
+}
+
+TEST(ProxyPlanTime, APauseSaysForWhichSwitchoverAndEndsByItself) {
+	ProxyInputs in = steady();
+	in.view_confirmed_at = in.now;
+	switch_over(in, SwitchoverPhase::Pause);
+	const ProxyDecision decision = plan_proxy(in);
+	EXPECT_EQ(decision.paused_for, "00000000000000aa");
+	EXPECT_EQ(decision.wake_at, in.now + seconds(3));
 }
 
 TEST(ProxyPlanTime, AClosedProxyWaitsForTheViewAlone) {
