@@ -6,6 +6,7 @@
 
 #include "core/pgconf/pgconf.h"
 #include "launcher/clone.h"
+#include "launcher/control_file.h"
 #include "launcher/initdb.h"
 #include "launcher/launcher.h"
 #include "launcher/reaper.h"
@@ -60,6 +61,8 @@ bool Launcher::act(const LauncherDecision &decision, Instant now) {
 		case LauncherAction::StartStandby:
 			return start(false, decision.follow, now);
 		case LauncherAction::StopFast:
+			if (!decision.switchover.empty())
+				stopped_for_ = decision.switchover;
 			return stop(StopLevel::Fast, now);
 		case LauncherAction::StopImmediate:
 			return stop(StopLevel::Immediate, now);
@@ -109,7 +112,16 @@ bool Launcher::reap_now(Instant now) {
 bool Launcher::release_now(Instant now) {
 	const std::string reason =
 	    last_exit_.empty() ? "the server was not running when the launcher started" : last_exit_;
-	releaser_.release(dir_.state.db, reason, request_timeout(), now, [this] {
+	// What is at rest does not change any more; a release that has to be repeated need not look
+	// again.
+	if (!end_known_) {
+		wal_end_ = clean_end(options_.bin_path, paths_.pgdata());
+		end_known_ = true;
+		if (wal_end_)
+			spdlog::info("the server was shut down cleanly, its WAL ends on {}",
+			             wal_end_->to_string());
+	}
+	releaser_.release(dir_.state.db, reason, wal_end_, request_timeout(), now, [this] {
 		const std::string outcome =
 		    "mastership of db " + dir_.state.db.value + ": " + releaser_.last_outcome();
 		// A store that is away gives the same answer ten times a second.
@@ -290,6 +302,7 @@ void Launcher::watch(Postmaster postmaster, PgState state, Instant now) {
 	stop_level_ = StopLevel::None;
 	started_at_ = now;
 	memory_.reset();
+	end_known_ = false;
 	pg_is_primary_ = false;
 	was_up_ = state == PgState::Running;
 	loop_.on_readable(pg_->pidfd(), [this] { loop_.wake(); });

@@ -124,10 +124,13 @@ private:
 	long log_offset_ = 0;
 	core::StopLevel stop_level_ = core::StopLevel::None;
 	core::Instant stop_level_at_;
+	std::string stopped_for_;  ///< id of the switchover for which the master was stopped last
 	std::optional<SharedMemory> memory_;  ///< of the running, or the last, server
 	bool leftovers_ = true;               ///< at our start nothing is known of what was before
 	core::Instant reap_at_;
 	core::Instant ended_at_;
+	bool end_known_ = false;  ///< `wal_end_` is of the server that ended last
+	std::optional<core::WalPosition> wal_end_;
 	std::string last_exit_, unreported_end_;
 	core::Instant refreshed_at_;
 

@@ -258,6 +258,7 @@ core::LauncherInputs Launcher::inputs(Instant now) const {
 	in.retry_at = backoff_.retry_at();
 	in.retry_reason = backoff_.reason();
 	in.upstream_ready = upstream_ready();
+	in.stopped_for = stopped_for_;
 	in.stop_requested = stop_requested_;
 	in.stop_requested_at = stop_requested_at_;
 	return in;

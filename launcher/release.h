@@ -38,8 +38,10 @@ public:
 
 	/// Sends the transaction: if neither `master` nor the beat has changed since they were read,
 	/// then put the beat, with released set and `reason`. Does nothing while one is under way, or
-	/// right after one has failed. `done` is called when there is news.
-	void release(const core::DbUid &db, const std::string &reason, core::Duration timeout,
+	/// right after one has failed. `clean_end`: the end of the WAL of a server that was shut down
+	/// cleanly. `done` is called when there is news.
+	void release(const core::DbUid &db, const std::string &reason,
+	             std::optional<core::WalPosition> clean_end, core::Duration timeout,
 	             core::Instant now, std::function<void()> done);
 	/// When release() is worth calling again after a failure.
 	std::optional<core::Instant> retry_at() const { return retry_at_; }

@@ -163,6 +163,17 @@ void Proxy::read_entries() {
 	}
 }
 
+void Proxy::note_switchover(Instant now) {
+	std::string step;
+	if (data_ && data_->switchover) {
+		step = data_->switchover->id + " " + core::to_string(data_->switchover->phase);
+	}
+	if (step != switchover_step_) {
+		switchover_step_ = std::move(step);
+		switchover_step_seen_at_ = now;
+	}
+}
+
 void Proxy::observe() {
 	if (mirror_.ready() && mirror_.changes() != seen_changes_) {
 		seen_changes_ = mirror_.changes();
@@ -197,6 +208,7 @@ core::ProxyInputs Proxy::inputs(Instant now) const {
 		inputs.proxy_timeout = data_->spec.proxy_timeout;
 	}
 	inputs.state = state_;
+	inputs.switchover_step_seen_at = switchover_step_seen_at_;
 	return inputs;
 }
 
@@ -259,7 +271,7 @@ void Proxy::set_read_only(const core::ProxyDecision &decision) {
 	read_only_.front()->set_goal(std::move(goal));
 }
 
-void Proxy::publish() {
+void Proxy::publish(const core::ProxyDecision &decision) {
 	for (auto &bouncer : main_) {
 		if (!bouncer->reached()) {
 			return;
@@ -270,6 +282,11 @@ void Proxy::publish() {
 	info.generation = data_ ? data_->generation : 0;
 	info.epoch = state_.epoch;
 	info.paused = state_.paused;
+	const bool drained = std::all_of(main_.begin(), main_.end(),
+	                                 [](const auto &bouncer) { return bouncer->is_drained(); });
+	if (drained) {
+		info.paused_for = decision.paused_for;
+	}
 	if (data_ && !state_.paused) {
 		info.master = data_->master;
 	}
@@ -286,6 +303,7 @@ Instant Proxy::step(Instant now) {
 		return step_stopping(now);
 	}
 	observe();
+	note_switchover(now);
 	Instant wake = probe_.step(now);
 	const core::ProxyDecision decision = core::plan_proxy(inputs(now));
 	act(decision);
@@ -306,7 +324,7 @@ Instant Proxy::step(Instant now) {
 			bouncer->prepare({*decision.master});
 		}
 	}
-	publish();
+	publish(decision);
 	return wake;
 }
 

@@ -46,7 +46,8 @@ private:
 	void read_entries();
 	void act(const core::ProxyDecision &decision);
 	void set_read_only(const core::ProxyDecision &decision);
-	void publish();
+	void publish(const core::ProxyDecision &decision);
+	void note_switchover(core::Instant now);
 	core::ProxyInputs inputs(core::Instant now) const;
 	core::Instant step_stopping(core::Instant now);
 	core::Status stop_surplus();
@@ -68,6 +69,9 @@ private:
 	bool master_released_ = false;
 	core::Instant started_at_;
 	core::ProxyState state_;
+	/// Id and step of the view's switchover, and when they were first seen.
+	std::string switchover_step_;
+	core::Instant switchover_step_seen_at_;
 	core::Reason last_reason_;
 	std::vector<core::Backend> read_only_backends_;
 	core::Epoch read_only_epoch_;

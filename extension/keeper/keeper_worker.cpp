@@ -34,6 +34,9 @@ constexpr Duration busy_poll = core::milliseconds(2);
 constexpr Duration longest_unobserved = core::seconds(1);
 constexpr Duration connecting_poll = core::milliseconds(100);
 constexpr Duration checkpoint_poll = core::milliseconds(200);
+// During a switchover.
+constexpr Duration often = core::milliseconds(50);
+constexpr Duration asked_checkpoint_poll = core::milliseconds(10);
 constexpr Duration least_presence = core::seconds(2);  // etcd grants nothing shorter
 constexpr Duration retry_pause = core::seconds(1);
 
@@ -201,6 +204,7 @@ private:
 		for (const auto &name : decision_.drop_slots)
 			drop_slot(name);
 		see_to_checkpoint(now);
+		see_to_asked_checkpoint(now);
 		if (decision_.generation != 0)
 			applied_generation_ = decision_.generation;
 		return changed;
@@ -295,6 +299,23 @@ private:
 		step_again_at_ = std::min(step_again_at_, checkpoint_look_at_);
 	}
 
+	// A checkpoint that was under way before does not count: it leaves out what was written since
+	// it began.
+	void see_to_asked_checkpoint(Instant now) {
+		const std::string &id = decision_.checkpoint_for;
+		if (id.empty() || id == checkpointed_for_)
+			return;
+		if (id != asked_checkpoint_) {
+			asked_checkpoint_ = id;
+			asked_checkpoint_from_ = local_.position.lsn;
+			request_checkpoint();
+		} else if (checkpointed_position() >= asked_checkpoint_from_) {
+			checkpointed_for_ = id;
+			return;
+		}
+		step_again_at_ = std::min(step_again_at_, now + asked_checkpoint_poll);
+	}
+
 	void log_reason() {
 		const std::string line = decision_.reason.rule + " " + decision_.reason.text;
 		if (line == logged_reason_)
@@ -331,6 +352,8 @@ private:
 		info.message = message_;
 		if (local_.in_recovery)
 			info.unfit = disk_.shortage();
+		info.replay_paused = is_replay_paused();
+		info.checkpointed_for = checkpointed_for_;
 		return info;
 	}
 
@@ -341,9 +364,13 @@ private:
 		full.position.lsn = {};
 		full.replayed = {};
 		const std::string stable = core::keeper_info_to_text(full);
-		if (stable == published_stable_ && now < published_at_ + sleep_interval())
+		const Duration pause = decision_.publish_often ? often : sleep_interval();
+		if (decision_.publish_often)
+			step_again_at_ = std::min(step_again_at_, now + often);
+		if (stable == published_stable_ && (now < published_at_ + pause || text == published_))
 			return;
 		published_stable_ = stable;
+		published_ = text;
 		published_at_ = now;
 		presence_.set(keys_.keeper_info(uid_), text);
 		SharedState *state = shared_state();
@@ -374,7 +401,9 @@ private:
 	std::vector<core::HistoryEntry> history_;
 	Instant checkpoint_look_at_;
 
-	std::string message_, logged_reason_, published_stable_;
+	std::string checkpointed_for_, asked_checkpoint_;  // ids of switchovers
+	core::Lsn asked_checkpoint_from_;
+	std::string message_, logged_reason_, published_stable_, published_;
 	Instant published_at_;
 	Instant step_again_at_;
 };

@@ -186,16 +186,32 @@ std::vector<core::HistoryEntry> timeline_history(core::Timeline timeline) {
 	return history;
 }
 
-core::Timeline checkpointed_timeline() {
-	core::Timeline timeline;
-	guarded([&timeline] {
+namespace {
+
+CheckPoint last_checkpoint() {
+	CheckPoint checkpoint = {};
+	guarded([&checkpoint] {
 		bool crc_ok = false;
 		ControlFileData *control = get_controlfile(DataDir, &crc_ok);
 		if (crc_ok)
-			timeline.value = control->checkPointCopy.ThisTimeLineID;
+			checkpoint = control->checkPointCopy;
 		pfree(control);
 	});
-	return timeline;
+	return checkpoint;
+}
+
+}  // namespace
+
+core::Timeline checkpointed_timeline() {
+	return core::Timeline{last_checkpoint().ThisTimeLineID};
+}
+
+core::Lsn checkpointed_position() {
+	return core::Lsn{last_checkpoint().redo};
+}
+
+bool is_replay_paused() {
+	return RecoveryInProgress() && GetRecoveryPauseState() != RECOVERY_NOT_PAUSED;
 }
 
 }  // namespace stolon::pg

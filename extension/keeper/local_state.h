@@ -40,6 +40,12 @@ bool is_streaming_from(const std::string &host, int port);
 /// timeline 1 or when unreadable.
 std::vector<core::HistoryEntry> timeline_history(core::Timeline timeline);
 
+/// Where the last checkpoint in pg_control began (its redo position); 0 when it cannot be read.
+core::Lsn checkpointed_position();
+
+/// Has somebody paused the replay of WAL, or asked for it?
+bool is_replay_paused();
+
 /// Timeline of the last checkpoint in pg_control; 0 when it cannot be read.
 core::Timeline checkpointed_timeline();
 

@@ -92,9 +92,9 @@ protected:
 		EXPECT_TRUE(beat.ok());
 		return *beat;
 	}
-	void release() {
-		releaser_->release(own_db, "postmaster was killed by signal 9", core::seconds(1), now_,
-		                   [this] { ++answers_; });
+	void release(std::optional<core::WalPosition> clean_end = {}) {
+		releaser_->release(own_db, "postmaster was killed by signal 9", clean_end, core::seconds(1),
+		                   now_, [this] { ++answers_; });
 		settle();
 	}
 
@@ -200,6 +200,14 @@ TEST_F(Release, a_beat_that_comes_after_the_release_is_released_again) {
 	EXPECT_TRUE(stored_beat().released);
 }
 
+TEST_F(Release, an_orderly_end_is_told_with_its_position) {
+	put_beat(beat_of(own_db, 3, name_master(own_db, 3)));
+	const core::WalPosition end{core::Timeline{1}, core::Lsn{0x6000078}};
+	release(end);
+	EXPECT_TRUE(stored_beat().clean);
+	EXPECT_EQ(stored_beat().position, end);
+}
+
 TEST_F(Release, a_store_that_went_back_is_believed) {
 	const auto master = name_master(own_db, 3);
 	put_beat(beat_of(own_db, 3, master));
@@ -231,7 +239,7 @@ TEST_F(Release, an_answer_that_was_lost_is_found_by_the_next_attempt) {
 	put_beat(beat_of(own_db, 3, master));
 	follow_mirror_ = false;
 	cluster_.lose_next_answer();
-	releaser_->release(own_db, "killed", core::seconds(1), now_, [this] { ++answers_; });
+	releaser_->release(own_db, "killed", {}, core::seconds(1), now_, [this] { ++answers_; });
 	settle(core::milliseconds(100));
 	ASSERT_EQ(answers_, 1);
 	ASSERT_TRUE(releaser_->is_needed(own_db)) << "nobody knows yet";
@@ -248,7 +256,7 @@ TEST_F(Release, a_store_that_is_away_is_tried_again_later) {
 	const auto master = name_master(own_db, 3);
 	put_beat(beat_of(own_db, 3, master));
 	cluster_.set_available(false);
-	releaser_->release(own_db, "killed", core::seconds(1), now_, [this] { ++answers_; });
+	releaser_->release(own_db, "killed", {}, core::seconds(1), now_, [this] { ++answers_; });
 	settle(core::milliseconds(100));
 	EXPECT_EQ(answers_, 1);
 	EXPECT_TRUE(releaser_->is_needed(own_db));

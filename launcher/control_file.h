@@ -1,0 +1,20 @@
+// How a server ended, from what it has left in pg_control and in its WAL.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/base/types.h"
+
+namespace stolon::launcher {
+
+/// Where the WAL of a primary that was shut down cleanly ends: behind the shutdown checkpoint,
+/// which is the last record that it has written. nullopt: it did not end so, or nothing certain can
+/// be told. Only to be called when no process of the server is left.
+std::optional<core::WalPosition> clean_end(const std::string &bin_path, const std::string &pgdata);
+
+/// The same from the output of pg_controldata (LC_ALL=C).
+std::optional<core::WalPosition> clean_end_in(const std::string &control_data,
+                                              const std::string &pgdata);
+
+}  // namespace stolon::launcher
