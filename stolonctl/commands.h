@@ -13,10 +13,17 @@ struct InitOptions {
 	std::string spec_file;  ///< "-" = standard input
 };
 
+struct SwitchoverOptions {
+	std::string to;  ///< a keeper; "" = the sentinel chooses
+	std::string timeout = "10s";
+};
+
 /// Puts the cluster's first clusterdata. Refuses when anything of a cluster of that name is left.
 int run_init(const program::CommonOptions &common, const InitOptions &options);
 /// Shows the cluster.
 int run_status(const program::CommonOptions &common, bool as_json);
+/// Asks for another master, and shows the steps until the outcome is there.
+int run_switchover(const program::CommonOptions &common, const SwitchoverOptions &options);
 /// Prints the spec in effect as JSON.
 int run_spec(const program::CommonOptions &common);
 

@@ -47,6 +47,17 @@ int main(int argc, char **argv) {
 	CLI::App *status =
 	    add("status", "Show the cluster: master, election, keepers, sentinels, proxies.");
 	status->add_flag("--json", as_json, "As JSON, for programs");
+	ctl::SwitchoverOptions switchover_options;
+	CLI::App *switchover = add("switchover",
+	                           "Make another keeper the master. Clients of the proxies wait "
+	                           "meanwhile; the old master becomes a standby.");
+	switchover->add_option("--to", switchover_options.to,
+	                       "The keeper (default: the standby that is closest)");
+	switchover
+	    ->add_option("--timeout", switchover_options.timeout,
+	                 "For each step; one that takes longer ends the switchover, and while the "
+	                 "master has not been stopped everything is as before")
+	    ->capture_default_str();
 	CLI::App *spec = add("spec", "Print the cluster spec in effect, as JSON.");
 	CLI::App *version = add("version", "Print the version.");
 
@@ -59,6 +70,9 @@ int main(int argc, char **argv) {
 	}
 	if (status->parsed()) {
 		return ctl::run_status(common, as_json);
+	}
+	if (switchover->parsed()) {
+		return ctl::run_switchover(common, switchover_options);
 	}
 	if (spec->parsed()) {
 		return ctl::run_spec(common);

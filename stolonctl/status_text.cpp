@@ -171,6 +171,10 @@ std::string status_text(const std::string &cluster_name, const ClusterView &view
 	out += line("Epoch", std::to_string(data.epoch.value) + ", view generation " +
 	                         std::to_string(data.generation));
 	out += line("Election", data.election ? election_text(*data.election) : "none open");
+	if (data.switchover && !data.switchover->is_over()) {
+		out += line("Switchover",
+		            data.switchover->id + ", step " + core::to_string(data.switchover->phase));
+	}
 	if (view.last_event) {
 		out += line("Last event", event_text(*view.last_event));
 	}
