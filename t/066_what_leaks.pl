@@ -136,11 +136,37 @@ refused('the rest of it, which is stored,', $session->ask(RawSession::execute(0,
 unfence($server);
 $session->close;
 
+# ---- What no statement begins
+
+my $held = impatient($server);
+$held->ask(RawSession::query('declare h cursor with hold for select * from written'));
+my $temporary = RawSession->new($server);
+$temporary->ask(RawSession::query("set stolon.fence_wait = '1h'; create temporary table mine (id int)"));
+my ($pid) = RawSession::rows($temporary->ask(RawSession::query('select pg_backend_pid()')));
+$session = impatient($server);
+$session->ask(RawSession::query('begin; declare c cursor for select * from written; fetch 1 from c'));
+$session->send(RawSession::parse('select generate_series(1, 5)'), RawSession::bind_portal(), RawSession::execute(1), RawSession::sync());
+is(RawSession::types($session->until_ready), '12DsZ', 'a portal has given its first row');
+fence($server);
+refused('a held cursor that is run as a portal', $held->ask(RawSession::execute(0, 'h'), RawSession::sync()));
+refused('a statement that fails before it begins', $held->ask(RawSession::query('select * from no_such_table')));
+$held->ask(RawSession::query('set stolon.allow_stale_reads = on'));
+like(RawSession::error_of($held->ask(RawSession::query('select * from no_such_table'))), qr/42P01/, 'who allows stale reads is told why');
+$temporary->close;
+StolonLab::poll_until('the session has ended', sub { stale($server, "select count(*) from pg_stat_activity where pid = $pid") eq '0' });
+pass('a session that ends does not wait for the lease');
+is(RawSession::types($session->ask(RawSession::query('select stolon.lease_remaining()'))), 'TDCZ', 'status functions answer in an open transaction, too');
+is(RawSession::types($session->ask(RawSession::query('close c'))), 'CZ', 'a cursor can be closed');
+is(RawSession::types($session->ask(RawSession::query('rollback'))), 'CZ', 'and the transaction rolled back');
+unfence($server);
+$_->close for $session, $held;
+
 # ---- Commands of the replication protocol
 
 fence($server);
 my $replication = RawSession->new($server, replication => 'database', options => '-c stolon.fence_wait=0');
-refused('a logical replication slot', grep { $_->[0] ne 'T' } $replication->ask(RawSession::query('CREATE_REPLICATION_SLOT s LOGICAL test_decoding')));
+is(RawSession::types($replication->ask(RawSession::query('CREATE_REPLICATION_SLOT s LOGICAL test_decoding'))), '!',
+	'a command that makes a logical slot, and has made it by then, is neither acknowledged nor called refused');
 my $physical = RawSession->new($server, replication => 'true');
 is(RawSession::types($physical->ask(RawSession::query('IDENTIFY_SYSTEM'))), 'TDCZ', 'but physical replication is answered');
 unfence($server);

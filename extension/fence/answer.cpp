@@ -14,39 +14,47 @@ PQcommMethods gated_methods = {};
 WalReceiverFunctionsType *previous_functions = nullptr;
 WalReceiverFunctionsType gated_functions = {};
 
-// What the statement that is being answered rests on. No hook tells of a portal whose rows were
-// stored when it was run first, nor of a command of the replication protocol: those are unmarked.
+// What the statement that is being answered rests on. Nothing tells of a portal whose rows were
+// stored when it was run first, of an error before anything has begun, nor of a command of the
+// replication protocol: those are unmarked, and need the lease.
 enum class Mark { None, Exempt, Lease };
 
 struct Answer {
 	Mark mark;
 	bool reads_only;
 	bool row_by_row;
-	// From the commit until its acknowledgement has left this process.
-	bool acknowledges_commit;
+	// A commit has happened, and what acknowledges it has not been put into the buffer yet.
+	bool commit_is_unacknowledged;
+	// It lies there; whatever sends the buffer sends it.
+	bool acknowledgement_in_buffer;
 };
 Answer answer = {};
-bool transaction_rests_on_lease = false;
 
 bool sends_logical_changes() {
 	return am_walsender && MyReplicationSlot != nullptr && SlotIsLogical(MyReplicationSlot);
 }
 
+bool is_physical_walsender() {
+	return am_walsender && !am_db_walsender;
+}
+
 bool needs_lease() {
-	if (answer.mark == Mark::None)
-		return transaction_rests_on_lease || am_db_walsender;
-	return answer.mark == Mark::Lease;
+	return answer.mark == Mark::Lease || (answer.mark == Mark::None && !is_physical_walsender());
+}
+
+bool reads_only() {
+	return answer.mark != Mark::Lease || answer.reads_only;
 }
 
 bool may_be_stale() {
-	return answer.mark == Mark::Lease && answer.reads_only && setting_allow_stale_reads;
+	return reads_only() && setting_allow_stale_reads;
 }
 
 void pass_answer() {
-	if (answer.acknowledges_commit)
+	if (answer.commit_is_unacknowledged || (answer.mark == Mark::None && am_db_walsender))
 		acknowledge_or_never();
 	else if (needs_lease())
-		pass_or_refuse(answer.mark == Mark::Lease && answer.reads_only);
+		pass_or_refuse(reads_only());
 }
 
 void end_statement() {
@@ -76,7 +84,7 @@ void pass_message(char type) {
 			pass_or_end_session();
 			break;
 		case 'Z':  // ReadyForQuery: of a pipeline's implicit transaction, the acknowledgement
-			if (answer.acknowledges_commit)
+			if (answer.commit_is_unacknowledged)
 				acknowledge_or_never();
 			break;
 		default:
@@ -109,7 +117,7 @@ int put_refusal() {
 	const int length = std::snprintf(
 	    text, sizeof text,
 	    "SERROR%cVERROR%cC57P03%cMthis server does not hold the master's lease of cluster \"%s\"%c"
-	    "DThe statement failed after the lease had ended.%c",
+	    "DThe statement failed; the server's log tells why.%c",
 	    0, 0, 0, setting_cluster_name, 0, 0);
 	// The message ends with one more NUL, which snprintf has written.
 	return previous_methods->putmessage('E', text, static_cast<size_t>(length) + 1);
@@ -122,21 +130,31 @@ bool before_message(char type) {
 	if (likely(may_acknowledge()) || MyProc == nullptr || RecoveryInProgress())
 		return true;
 	pass_message(type);
-	if (answer.acknowledges_commit && must_not_answer())
+	if (answer.acknowledgement_in_buffer && must_not_answer())
 		never_acknowledge();
 	return type != 'N' || !needs_lease() || may_be_stale() || !must_not_answer();
 }
 
 void after_message(char type) {
-	if (type == 'C' || type == 's' || type == 'Z')
-		end_statement();
+	if (type != 'C' && type != 's' && type != 'Z')
+		return;
+	// In a pipeline CommandComplete comes before the commit, and ReadyForQuery behind it.
+	if (type != 's' && answer.commit_is_unacknowledged) {
+		answer.commit_is_unacknowledged = false;
+		answer.acknowledgement_in_buffer = true;
+	}
+	end_statement();
+}
+
+bool must_be_replaced(char type, const char *text, size_t length) {
+	return type == 'E' && !may_acknowledge() && MyProc != nullptr && needs_lease() &&
+	       !may_be_stale() && must_not_answer() && tells_of_data(text, length);
 }
 
 int put_message(char type, const char *text, size_t length) {
 	if (!before_message(type))
 		return 0;
-	if (type == 'E' && !may_acknowledge() && MyProc != nullptr && needs_lease() &&
-	    !may_be_stale() && must_not_answer() && tells_of_data(text, length))
+	if (must_be_replaced(type, text, length))
 		return put_refusal();
 	after_message(type);
 	return previous_methods->putmessage(type, text, length);
@@ -150,10 +168,11 @@ void put_message_noblock(char type, const char *text, size_t length) {
 }
 
 int flush() {
-	if (unlikely(answer.acknowledges_commit) && must_not_answer())
+	if (unlikely(answer.acknowledgement_in_buffer) && must_not_answer())
 		never_acknowledge();
 	const int failed = previous_methods->flush();
-	answer.acknowledges_commit = false;
+	if (failed == 0)
+		answer.acknowledgement_in_buffer = false;
 	return failed;
 }
 
@@ -186,16 +205,12 @@ void answer_is_exempt() {
 }
 
 void answer_acknowledges_commit() {
-	answer.acknowledges_commit = true;
+	answer.commit_is_unacknowledged = true;
 }
 
 void send_acknowledgement() {
-	if (unlikely(answer.acknowledges_commit) && MyProcPort != nullptr)
+	if (unlikely(answer.acknowledgement_in_buffer) && MyProcPort != nullptr)
 		pq_flush();
-}
-
-void answers_of_transaction_need_lease(bool need) {
-	transaction_rests_on_lease = need;
 }
 
 void gate_reports_to_publisher() {

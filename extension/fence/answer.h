@@ -21,10 +21,6 @@ void answer_acknowledges_commit();
 /// may take long.
 void send_acknowledgement();
 
-/// The transaction has begun to rest on the lease, or has ended: what is answered without any
-/// statement having begun (the rest of a portal's stored rows) goes by that.
-void answers_of_transaction_need_lease(bool need);
-
 /// A logical replication worker: what it reports to its publisher as committed here passes the
 /// gate, too. Called before it commits; only the first call has an effect.
 void gate_reports_to_publisher();

@@ -13,7 +13,6 @@ namespace {
 
 ExecutorStart_hook_type previous_executor_start = nullptr;
 ExecutorRun_hook_type previous_executor_run = nullptr;
-ExecutorFinish_hook_type previous_executor_finish = nullptr;
 ProcessUtility_hook_type previous_utility = nullptr;
 object_access_hook_type previous_object_access = nullptr;
 
@@ -33,18 +32,24 @@ bool has_written() {
 	return TransactionIdIsValid(GetTopTransactionIdIfAny());
 }
 
-void end_transaction() {
-	transaction = {};
-	answers_of_transaction_need_lease(false);
+// Nobody is left to be told anything by a process that is ending (it may still drop its temporary
+// tables).
+bool is_ending() {
+	return proc_exit_inprogress;
 }
 
-// The gate before a commit, and before everything that leads to it: the callbacks of other
-// libraries may commit elsewhere (postgres_fdw) before that of this one is called.
 void pass_commit() {
-	if (transaction.is_irrevocable || likely(may_acknowledge()))
+	if (transaction.is_irrevocable || likely(may_acknowledge()) || is_ending())
 		return;
 	if (transaction.needs_lease || has_written())
 		pass_or_refuse(transaction.reads_only && !has_written());
+}
+
+// Whether somebody may go by it that this transaction has been committed: also when it has no id,
+// because it has only written elsewhere.
+bool commit_matters() {
+	return has_written() || transaction.is_irrevocable ||
+	       (transaction.needs_lease && !transaction.reads_only);
 }
 
 void on_transaction(XactEvent event, void *) {
@@ -58,18 +63,28 @@ void on_transaction(XactEvent event, void *) {
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
-			if (has_written() || transaction.is_irrevocable) {
+			if (commit_matters() && !is_ending()) {
 				acknowledge_or_never();
 				answer_acknowledges_commit();
 			}
-			end_transaction();
+			transaction = {};
 			break;
 		case XACT_EVENT_ABORT:
-			end_transaction();
+			transaction = {};
 			break;
 		default:
 			break;
 	}
+}
+
+// The callback that was registered last is called first. Other libraries commit elsewhere in
+// theirs (postgres_fdw, which registers when it is first used), which must come behind the gate.
+// Only from within a statement: not while the callbacks are being called.
+void be_called_first() {
+	if (ActivePortal == nullptr)
+		return;
+	UnregisterXactCallback(on_transaction, nullptr);
+	RegisterXactCallback(on_transaction, nullptr);
 }
 
 // The gate of every statement that is not exempt.
@@ -79,9 +94,10 @@ void begin_statement(bool reads_only, bool row_by_row) {
 		answer_is_exempt();
 		return;
 	}
+	if (!transaction.needs_lease)
+		be_called_first();
 	transaction.reads_only = reads_only && (transaction.reads_only || !transaction.needs_lease);
 	transaction.needs_lease = true;
-	answers_of_transaction_need_lease(true);
 	answer_needs_lease(reads_only, row_by_row);
 }
 
@@ -117,14 +133,6 @@ void on_executor_run(QueryDesc *query, ScanDirection direction, uint64 count, bo
 		standard_ExecutorRun(query, direction, count, execute_once);
 }
 
-void on_executor_finish(QueryDesc *query) {
-	if (previous_executor_finish)
-		previous_executor_finish(query);
-	else
-		standard_ExecutorFinish(query);
-	pass_commit();
-}
-
 bool ends_transaction(const Node *statement) {
 	if (!IsA(statement, TransactionStmt) || IsAbortedTransactionBlockState())
 		return false;
@@ -132,15 +140,24 @@ bool ends_transaction(const Node *statement) {
 	return kind == TRANS_STMT_COMMIT || kind == TRANS_STMT_PREPARE;
 }
 
-bool cannot_be_taken_back(const Node *statement) {
+// What acts on files, on other transactions or on other servers before its own transaction commits.
+bool cannot_be_taken_back(const Node *statement, ProcessUtilityContext context) {
+	// Some of them may stand in a block, and then do nothing of the kind.
+	if (context != PROCESS_UTILITY_TOPLEVEL || IsTransactionBlock() || !is_gated_process())
+		return false;
 	switch (nodeTag(statement)) {
 		case T_TransactionStmt: {
 			const TransactionStmtKind kind =
 			    reinterpret_cast<const TransactionStmt *>(statement)->kind;
 			return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
 		}
+		case T_CreatedbStmt:
 		case T_DropdbStmt:
+		case T_CreateTableSpaceStmt:
 		case T_DropTableSpaceStmt:
+		case T_CreateSubscriptionStmt:
+		case T_AlterSubscriptionStmt:
+		case T_DropSubscriptionStmt:
 		case T_AlterSystemStmt:
 			return true;
 		default:
@@ -175,8 +192,7 @@ void pass_utility(const Node *statement) {
 
 void on_utility(STOLON_UTILITY_PARAMETERS) {
 	const Node *tree = statement->utilityStmt;
-	const bool is_irrevocable = cannot_be_taken_back(tree) && is_gated_process();
-	const bool copies = IsA(tree, CopyStmt);
+	const bool is_irrevocable = cannot_be_taken_back(tree, context);
 	pass_utility(tree);
 	if (is_irrevocable)
 		transaction.is_irrevocable = true;
@@ -186,8 +202,6 @@ void on_utility(STOLON_UTILITY_PARAMETERS) {
 		standard_ProcessUtility(STOLON_UTILITY_ARGUMENTS);
 	if (is_irrevocable)
 		answer_acknowledges_commit();
-	else if (copies)
-		pass_commit();
 }
 
 // A function call of the fast-path protocol is no statement: nothing but this hook and the answer
@@ -218,8 +232,6 @@ void install_gates() {
 	ExecutorStart_hook = on_executor_start;
 	previous_executor_run = ExecutorRun_hook;
 	ExecutorRun_hook = on_executor_run;
-	previous_executor_finish = ExecutorFinish_hook;
-	ExecutorFinish_hook = on_executor_finish;
 	previous_utility = ProcessUtility_hook;
 	ProcessUtility_hook = on_utility;
 	previous_object_access = object_access_hook;

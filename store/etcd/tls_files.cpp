@@ -21,6 +21,9 @@ core::Status TlsFiles::read() {
 		if (!text.ok())
 			return text.error();
 		texts[i] = std::move(text).value();
+		// Without it libcurl would go by the system's CAs; it is being written, perhaps.
+		if (texts[i].empty())
+			return core::invalid("the file \"" + *paths[i] + "\" for the store is empty");
 	}
 	ca_ = std::move(texts[0]);
 	cert_ = std::move(texts[1]);
