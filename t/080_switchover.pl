@@ -33,7 +33,7 @@ sub start_pgbench {
 	my ($seconds) = @_;
 	my $log = $lab->base . '/pgbench.log';
 	unlink $log;
-	return [ $lab->spawn($log, 'pgbench', '-n', '-c', '16', '-T', $seconds, '-d', $lab->dsn('proxy')), $log ];
+	return [ $lab->spawn($log, 'pgbench', '-n', '-c', '16', '-T', $seconds, $lab->dsn('proxy')), $log ];
 }
 
 sub stop_pgbench {
@@ -48,7 +48,7 @@ sub stop_pgbench {
 sub prepare_pgbench {
 	my $master = $lab->master;
 	my ($code, $out, $err) =
-	  StolonLab::run_command('pgbench', '-i', '-q', '-s', '5', '-d', $lab->dsn($master));
+	  StolonLab::run_command('pgbench', '-i', '-q', '-s', '5', $lab->dsn($master));
 	die "pgbench -i: $err\n" if $code != 0;
 	$lab->sql($master, 'grant all on all tables in schema public to app');
 	return;
