@@ -505,8 +505,10 @@ class Lab:
             raise LabError(f"PostgreSQL or its launcher is not running on {name}.")
         self._note_shared_memory(self.folder(name))
         processes.send([launcher, postmaster], signal.SIGSTOP)
-        processes.send([launcher, postmaster], signal.SIGKILL)
+        left = processes.kill_only([launcher, postmaster])
         self.forget_process(name)
+        if left:
+            raise LabError(f"{name}: still there after SIGKILL: {left[0].pid}.")
 
     def cut(self, name):
         self.network.cut(name)

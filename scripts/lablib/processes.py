@@ -157,6 +157,18 @@ def _still_there(process):
     return now is not None and now.start == process.start and now.alive
 
 
+def kill_only(members, timeout=10.0):
+    """SIGKILL for these processes, and a wait until they are gone: only then does the kernel tell
+    their children. What is left, if it takes too long, is returned."""
+    end = time.monotonic() + timeout
+    send(members, signal.SIGKILL)
+    while True:
+        left = [p for p in members if _still_there(p)]
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.001)
+
+
 def crash(directory):
     """What a power failure does: nobody gets a chance to react to somebody else's death."""
     freeze(directory)
