@@ -9,8 +9,7 @@
 
 namespace stolon::sentinel {
 
-/// `digits` lower-case hexadecimal digits from the kernel's random source (getrandom). Ends the
-/// process when there is none: nothing here may go on with guessable or repeated names.
+/// program::random_hex(), except that the process ends when there are no random numbers.
 std::string random_hex(std::size_t digits);
 
 std::vector<core::DbUid> random_db_uids(std::size_t count);

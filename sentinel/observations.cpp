@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <tuple>
 #include <utility>
 
 namespace stolon::sentinel {
@@ -56,11 +55,8 @@ std::optional<T> read_value(const std::string &key, const std::string &prefix,
 
 /// The furthest position of a term of which `last` and then `next` were seen.
 core::WalPosition furthest(const core::BeatObservation &last, const core::Beat &next) {
-	const core::WalPosition before = last.furthest;
 	const bool same_term = last.beat.db == next.db && last.beat.epoch == next.epoch;
-	const bool went_back =
-	    std::tie(next.position.timeline, next.position.lsn) < std::tie(before.timeline, before.lsn);
-	return same_term && went_back ? before : next.position;
+	return same_term ? core::further(last.furthest, next.position) : next.position;
 }
 
 /// Brings `values` to what the mirror holds under `prefix`.

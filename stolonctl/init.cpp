@@ -1,5 +1,4 @@
 // `stolonctl init`
-#include <sys/random.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -9,12 +8,14 @@
 #include "stolonctl/commands.h"
 #include "stolonctl/connection.h"
 #include "store/program/blocking.h"
+#include "store/program/random.h"
 
 namespace stolon::ctl {
 
 namespace {
 
 constexpr std::size_t max_spec_bytes = 1024 * 1024;
+constexpr std::size_t cluster_uid_digits = 16;
 
 core::Result<std::string> read_stream(std::FILE *stream) {
 	std::string text;
@@ -64,17 +65,6 @@ core::Result<core::ClusterSpec> read_spec(const InitOptions &options) {
 	return spec;
 }
 
-/// 16 hexadecimal digits.
-std::string random_uid() {
-	std::uint64_t bits = 0;
-	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits)) {
-		return "";
-	}
-	char text[17];
-	std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(bits));
-	return text;
-}
-
 /// Why the cluster may not be initialised now, or "". An empty place in the store is no proof that
 /// there is no data: a store that was lost or restored, or a wrong prefix, looks the same. So what
 /// launchers report counts as well (LESSONS B-6).
@@ -109,10 +99,11 @@ bool was_written(store::Store &store, const program::CommonOptions &common,
 
 int write_first(store::Store &store, const program::CommonOptions &common, core::ClusterSpec spec) {
 	const core::Keys keys = keys_of(common);
-	const std::string cluster_uid = random_uid();
-	if (cluster_uid.empty()) {
-		return fail(program::ExitFailed, "the system gives no random numbers").exit_code;
+	const auto random = program::random_hex(cluster_uid_digits);
+	if (!random) {
+		return fail(program::ExitFailed, random.error().message).exit_code;
 	}
+	const std::string &cluster_uid = *random;
 	store::TxnRequest request;
 	for (const std::string &key : {keys.clusterdata(), keys.master()}) {
 		request.compares.push_back({store::Compare::Field::CreateRevision, key, 0});

@@ -1,6 +1,4 @@
 // `stolonctl switchover`
-#include <sys/random.h>
-
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -10,6 +8,7 @@
 #include "stolonctl/connection.h"
 #include "stolonctl/table.h"
 #include "store/program/blocking.h"
+#include "store/program/random.h"
 
 namespace stolon::ctl {
 
@@ -27,17 +26,6 @@ volatile std::sig_atomic_t interrupted = 0;
 
 extern "C" void note_interrupt(int) {
 	interrupted = 1;
-}
-
-/// 16 hexadecimal digits; "" when the system gives none.
-std::string random_id() {
-	std::uint64_t bits = 0;
-	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits)) {
-		return "";
-	}
-	char text[17];
-	std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(bits));
-	return text;
 }
 
 /// Why nothing can be asked for now; "": it can.
@@ -106,6 +94,14 @@ core::Result<store::RangeResponse> read_clusterdata(store::Store &store, const c
 	return program::range_and_wait(store, std::move(request), store_timeout);
 }
 
+/// What stands there now; an error when it cannot be read, whatever the reason.
+core::Result<core::ClusterData> read_cluster(store::Store &store, const core::Keys &keys) {
+	const auto response = read_clusterdata(store, keys);
+	return response && !response->kvs.empty()
+	           ? core::parse_clusterdata(response->kvs.front().value)
+	           : core::Result<core::ClusterData>(core::invalid("nothing was read"));
+}
+
 /// Puts the request unless clusterdata has changed since; nullopt: it was put.
 std::optional<int> put_request(store::Store &store, const program::CommonOptions &common,
                                const store::KeyValue &read, core::ClusterData data,
@@ -126,10 +122,7 @@ std::optional<int> put_request(store::Store &store, const program::CommonOptions
 	}
 	// A write without an answer may have happened.
 	if (response.error().kind == core::ErrorKind::Unknown) {
-		const auto again = read_clusterdata(store, keys_of(common));
-		const auto now = again && !again->kvs.empty()
-		                     ? core::parse_clusterdata(again->kvs.front().value)
-		                     : core::Result<core::ClusterData>(core::invalid("nothing was read"));
+		const auto now = read_cluster(store, keys_of(common));
 		if (now && now->switchover && now->switchover->id == switchover.id) {
 			return std::nullopt;
 		}
@@ -149,10 +142,7 @@ int follow(store::Store &store, const program::CommonOptions &common, const Swit
 			return leave_running(request.id, "nothing has happened for a long time");
 		}
 		// The store may be away for a while, as during a failover of its own.
-		const auto response = read_clusterdata(store, keys_of(common));
-		const auto data = response && !response->kvs.empty()
-		                      ? core::parse_clusterdata(response->kvs.front().value)
-		                      : core::Result<core::ClusterData>(core::invalid("nothing was read"));
+		const auto data = read_cluster(store, keys_of(common));
 		if (data && (!data->switchover || data->switchover->id != request.id)) {
 			return leave_running(request.id,
 			                     "another switchover was asked for meanwhile, the "
@@ -175,10 +165,11 @@ int follow(store::Store &store, const program::CommonOptions &common, const Swit
 /// What the options ask for; a failure after its reason has been printed.
 std::variant<Switchover, Failure> request_of(const SwitchoverOptions &options) {
 	Switchover request;
-	request.id = random_id();
-	if (request.id.empty()) {
-		return fail(program::ExitFailed, "the system gives no random numbers");
+	auto id = program::random_hex(core::SwitchoverLimits::id_digits);
+	if (!id) {
+		return fail(program::ExitFailed, id.error().message);
 	}
+	request.id = *std::move(id);
 	const auto timeout = core::parse_duration(options.timeout);
 	if (!timeout || *timeout < core::SwitchoverLimits::min_timeout ||
 	    *timeout > core::SwitchoverLimits::max_timeout) {

@@ -12,9 +12,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $server = FencedServer->new(spec => { failInterval => '20s' });
-$server->start;
-$server->name_master('aaaaaaaa', 1);
-$server->wait_for_lease;
+$server->start_as_master;
 
 # ---- The beat's key
 

@@ -14,9 +14,7 @@ use StolonLab;
 use Test::More;
 
 my $server = FencedServer->new(spec => { failInterval => '2s' }, parameters => "wal_level = logical\nmax_prepared_transactions = 5\nautovacuum_naptime = 1s\n");
-$server->start;
-$server->name_master('aaaaaaaa', 1);
-$server->wait_for_lease;
+$server->start_as_master;
 $server->sql('create table rows as select generate_series(1, 5) as id', 'create table locked as select 1 as id',
 	'create table written (id int)');
 

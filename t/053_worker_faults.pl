@@ -16,9 +16,7 @@ my $on_its_way = 500_000;
 # A commit stays behind its commit record for 0.1 s, so that most clients are caught there.
 my $server = FencedServer->new(spec => { failInterval => '3s' },
 	parameters => "fsync = on\ncommit_delay = 100000\ncommit_siblings = 0");
-$server->start;
-$server->name_master('aaaaaaaa', 1);
-$server->wait_for_lease;
+$server->start_as_master;
 $server->make_table;
 my @writers = map { $server->writer("client$_") } 1 .. 4;
 $_->wait_for_acks(3) for @writers;

@@ -15,9 +15,7 @@ my $fail_interval = 5;
 # An answer that has passed the last gate in time may still be on its way to the client.
 my $on_its_way = 500_000;
 my $server = FencedServer->new(spec => { failInterval => "${fail_interval}s", sleepInterval => '1h' });
-$server->start;
-$server->name_master('aaaaaaaa', 1);
-$server->wait_for_lease;
+$server->start_as_master;
 $server->make_table;
 my $writer = $server->writer('client');
 $writer->wait_for_acks(20);

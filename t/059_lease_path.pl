@@ -35,9 +35,7 @@ my $server = FencedServer->new(spec => { failInterval => "${fail_interval}s" }, 
 	start_in => [ 'unshare', '--mount', 'sh', '-c', "mount --bind $folder/resolv.conf /etc/resolv.conf && exec \"\$@\"", 'sh' ]);
 # Or a server could not be stopped when a test has failed.
 END { unlink "$server->{data}/block.all" if $server }
-$server->start;
-$server->name_master('aaaaaaaa', 1);
-$server->wait_for_lease;
+$server->start_as_master;
 $server->make_table;
 my $writer = $server->writer('client');
 $writer->wait_for_acks(20);

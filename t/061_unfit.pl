@@ -11,12 +11,9 @@ use SickDisk;
 use StolonLab;
 use Test::More;
 
-$ENV{LD_PRELOAD} = SickDisk::library();
-my $server = FencedServer->new(spec => { failInterval => '2s' }, parameters => "fsync = on\nrecovery_init_sync_method = fsync\n");
-$server->start;
-delete $ENV{LD_PRELOAD};
-$server->name_master('aaaaaaaa', 1);
-$server->wait_for_lease;
+my $server = FencedServer->new(spec => { failInterval => '2s' }, parameters => "fsync = on\nrecovery_init_sync_method = fsync\n",
+	environment => { LD_PRELOAD => SickDisk::library() });
+$server->start_as_master;
 
 sub beat { return JSON::PP::decode_json($server->get('keepers/beat/k1')) }
 
@@ -75,9 +72,7 @@ wait_for_fit();
 my $master_revision = $server->revision_of('master');
 $server->stop('immediate');
 SickDisk::begin($server->{data}, 'block.fsync');
-$ENV{LD_PRELOAD} = SickDisk::library();
-$server->run("$server->{bin}/pg_ctl", '-D', $server->{data}, '-l', "$server->{data}/server.log", '-W', 'start');
-delete $ENV{LD_PRELOAD};
+$server->start('-W');
 wait_for_unfit(qr/recovery has not ended for more than 2000 ms/);
 SickDisk::end($server->{data}, 'block.fsync');
 wait_for_fit();

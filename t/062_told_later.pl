@@ -15,12 +15,9 @@ use SickDisk;
 use StolonLab;
 use Test::More;
 
-$ENV{LD_PRELOAD} = SickDisk::library();
-my $server = FencedServer->new(spec => { failInterval => '2s' }, parameters => "wal_level = logical\nautovacuum = off\n");
-$server->start;
-delete $ENV{LD_PRELOAD};
-$server->name_master('aaaaaaaa', 1);
-$server->wait_for_lease;
+my $server = FencedServer->new(spec => { failInterval => '2s' }, parameters => "wal_level = logical\nautovacuum = off\n",
+	environment => { LD_PRELOAD => SickDisk::library() });
+$server->start_as_master;
 
 # A notification alone writes no WAL that anybody would wait for.
 sub notify { return RawSession::query("with w as (insert into t values (1) returning id) select pg_notify('chat', '$_[0]') from w") }

@@ -13,9 +13,7 @@ use StolonLab;
 use Test::More;
 
 my $server = FencedServer->new(spec => { failInterval => '2s' }, parameters => "wal_level = logical\nmax_prepared_transactions = 5\n");
-$server->start;
-$server->name_master('aaaaaaaa', 1);
-$server->wait_for_lease;
+$server->start_as_master;
 $server->sql('create table rows as select generate_series(1, 5) as id', 'create table locked as select 1 as id',
 	'create table keys (id int primary key)', 'create table written (id int)');
 

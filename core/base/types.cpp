@@ -1,6 +1,7 @@
 #include "core/base/types.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace stolon::core {
 namespace {
@@ -118,6 +119,10 @@ Result<Lsn> Lsn::parse(std::string_view text) {
 
 std::string Lsn::to_string() const {
 	return hex(value >> 32) + "/" + hex(value & 0xffffffffu);
+}
+
+WalPosition further(WalPosition a, WalPosition b) {
+	return std::tie(a.timeline, a.lsn) < std::tie(b.timeline, b.lsn) ? b : a;
 }
 
 std::string WalPosition::to_string() const {

@@ -39,6 +39,10 @@ struct WalPosition {
 	std::string to_string() const;  ///< "timeline 3 at 0/5000060"
 };
 
+/// The one to which a single server comes later: it goes forward on a timeline, and from one to a
+/// later one. Says nothing of positions of two servers.
+WalPosition further(WalPosition a, WalPosition b);
+
 /// Counts elections. Grows, never repeats.
 struct Epoch {
 	std::uint64_t value = 0;

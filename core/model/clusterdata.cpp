@@ -256,6 +256,12 @@ const Db *ClusterData::db_of(const KeeperUid &uid) const {
 	return keeper == nullptr || keeper->db.empty() ? nullptr : find_db(keeper->db);
 }
 
+const Keeper *ClusterData::reachable_keeper_of(const DbUid &uid) const {
+	const Db *db = find_db(uid);
+	const Keeper *keeper = db == nullptr ? nullptr : find_keeper(db->keeper);
+	return keeper == nullptr || keeper->host.empty() || keeper->port == 0 ? nullptr : keeper;
+}
+
 const Keeper *ClusterData::master_keeper() const {
 	const Db *db = master.empty() ? nullptr : find_db(master);
 	return db == nullptr ? nullptr : find_keeper(db->keeper);

@@ -114,6 +114,8 @@ struct ClusterData {
 	const Db *db_of(const KeeperUid &uid) const;
 	/// The keeper on which the named master lives, or nullptr.
 	const Keeper *master_keeper() const;
+	/// The keeper of this db, if its address is known, or nullptr.
+	const Keeper *reachable_keeper_of(const DbUid &uid) const;
 };
 
 /// Reads and validates: sizes, references between keepers and dbs, at most one of master/election,

@@ -16,11 +16,12 @@ bool is_voter(const Election &election, const DbUid &db) {
 }
 
 FollowTarget target_of(const ClusterData &data, const DbUid &upstream) {
-	const Db *db = data.find_db(upstream);
-	const Keeper *keeper = db ? data.find_keeper(db->keeper) : nullptr;
-	if (keeper == nullptr || keeper->host.empty() || keeper->port == 0)
-		return {};
-	return FollowTarget{upstream, keeper->host, keeper->port};
+	const Keeper *keeper = data.reachable_keeper_of(upstream);
+	return keeper ? FollowTarget{upstream, keeper->host, keeper->port} : FollowTarget();
+}
+
+bool is_switching_over(const ClusterData &data) {
+	return data.switchover && data.switchover->is_running();
 }
 
 // The slots of everybody who follows `own`, and nobody else's. A slot that is in use is left for a
@@ -64,6 +65,7 @@ KeeperDecision nothing(const char *rule, std::string text) {
 KeeperDecision be_master(const KeeperInputs &inputs, const DbUid &own) {
 	const ClusterData &data = *inputs.data;
 	KeeperDecision decision;
+	decision.publish_often = is_switching_over(data);
 	decision.reason = Reason{"K-04", "named master of epoch " + number(data.epoch.value)};
 	save_epoch_if_newer(inputs, decision);
 	decision.act_as_master = true;
@@ -112,6 +114,7 @@ KeeperDecision take_part_in_election(const KeeperInputs &inputs, const DbUid &ow
 KeeperDecision be_standby(const KeeperInputs &inputs, const Db &own) {
 	const ClusterData &data = *inputs.data;
 	KeeperDecision decision;
+	decision.publish_often = is_switching_over(data);
 	decision.lost = true;
 	if (const Keeper *master = data.master_keeper())
 		decision.successor = master->uid;
@@ -162,11 +165,8 @@ KeeperDecision plan_keeper(const KeeperInputs &inputs) {
 		                           " that this keeper has honoured");
 	if (data.election)
 		return take_part_in_election(inputs, own->uid);
-	if (data.master != own->uid) {
-		auto decision = be_standby(inputs, *own);
-		decision.publish_often = data.switchover && data.switchover->is_running();
-		return decision;
-	}
+	if (data.master != own->uid)
+		return be_standby(inputs, *own);
 	const bool agrees =
 	    inputs.master && inputs.master->db == own->uid && inputs.master->epoch == data.epoch;
 	if (!agrees) {
@@ -176,9 +176,7 @@ KeeperDecision plan_keeper(const KeeperInputs &inputs) {
 		decision.lost = inputs.master && inputs.master->db != own->uid;
 		return decision;
 	}
-	auto decision = be_master(inputs, own->uid);
-	decision.publish_often = data.switchover && data.switchover->is_running();
-	return decision;
+	return be_master(inputs, own->uid);
 }
 
 }  // namespace stolon::core

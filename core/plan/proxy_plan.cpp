@@ -24,12 +24,9 @@ Word word_of_master(const ProxyInputs &inputs) {
 	return writable ? Word::Writable : Word::NotWritable;
 }
 
-std::optional<Backend> master_address(const ClusterData &data) {
-	const Keeper *keeper = data.master_keeper();
-	if (keeper == nullptr || keeper->host.empty() || keeper->port == 0) {
-		return std::nullopt;
-	}
-	return Backend{keeper->host, keeper->port};
+std::optional<Backend> address_of(const ClusterData &data, const DbUid &uid) {
+	const Keeper *keeper = data.reachable_keeper_of(uid);
+	return keeper ? std::optional(Backend{keeper->host, keeper->port}) : std::nullopt;
 }
 
 /// A standby is fit for readers when it streams from the present master.
@@ -63,7 +60,7 @@ ProxyDecision queue(const ProxyInputs &inputs, Reason reason) {
 	decision.reason = std::move(reason);
 	if (inputs.data) {
 		decision.epoch = inputs.data->epoch;
-		decision.master = master_address(*inputs.data);
+		decision.master = address_of(*inputs.data, inputs.data->master);
 	}
 	return decision;
 }
@@ -110,16 +107,6 @@ std::optional<Instant> switchover_pauses_until(const ProxyInputs &inputs) {
 	return inputs.now < until ? std::optional(until) : std::nullopt;
 }
 
-/// The address that clients will probably be sent to next.
-std::optional<Backend> address_of(const ClusterData &data, const DbUid &uid) {
-	const Db *db = data.find_db(uid);
-	const Keeper *keeper = db ? data.find_keeper(db->keeper) : nullptr;
-	if (keeper == nullptr || keeper->host.empty() || keeper->port == 0) {
-		return std::nullopt;
-	}
-	return Backend{keeper->host, keeper->port};
-}
-
 ProxyDecision pause_for_switchover(const ProxyInputs &inputs, Instant until) {
 	const Switchover &switchover = *inputs.data->switchover;
 	ProxyDecision decision =
@@ -131,7 +118,7 @@ ProxyDecision pause_for_switchover(const ProxyInputs &inputs, Instant until) {
 }
 
 ProxyDecision decide_by_master(const ProxyInputs &inputs) {
-	const std::optional<Backend> master = master_address(*inputs.data);
+	const std::optional<Backend> master = address_of(*inputs.data, inputs.data->master);
 	if (!master) {
 		return queue(
 		    inputs, {"P-03", inputs.data->election ? "an election is open" : "no master is named"});

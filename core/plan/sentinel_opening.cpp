@@ -1,7 +1,6 @@
 // S-05, S-06, S-08, S-16: an election is opened. S-07: the master is permitted to start again in
 // place.
 #include <algorithm>
-#include <tuple>
 
 #include "core/plan/sentinel_draft.h"
 #include "core/plan/sentinel_election.h"
@@ -36,11 +35,6 @@ std::string objection(const SentinelInputs &inputs, const Db &db, WalPosition la
 		       "), maxStandbyLag is " + std::to_string(inputs.data.spec.max_standby_lag);
 	}
 	return {};
-}
-
-/// One server goes forward on a timeline, and from one to a later one.
-WalPosition further(WalPosition a, WalPosition b) {
-	return std::tie(a.timeline, a.lsn) < std::tie(b.timeline, b.lsn) ? b : a;
 }
 
 /// The last position that the master is known to have reached.

@@ -127,7 +127,7 @@ int put_refusal() {
 
 // True: the message goes out as it is. Before it has a PGPROC, a process answers nothing.
 bool before_message(char type) {
-	if (likely(may_acknowledge()) || MyProc == nullptr || RecoveryInProgress())
+	if (likely(MyProc == nullptr || !must_not_answer()))
 		return true;
 	pass_message(type);
 	if (answer.acknowledgement_in_buffer && must_not_answer())
@@ -147,8 +147,8 @@ void after_message(char type) {
 }
 
 bool must_be_replaced(char type, const char *text, size_t length) {
-	return type == 'E' && !may_acknowledge() && MyProc != nullptr && needs_lease() &&
-	       !may_be_stale() && must_not_answer() && tells_of_data(text, length);
+	return type == 'E' && MyProc != nullptr && must_not_answer() && needs_lease() &&
+	       !may_be_stale() && tells_of_data(text, length);
 }
 
 int put_message(char type, const char *text, size_t length) {

@@ -68,7 +68,23 @@ void check_postmaster() {
 		                errmsg("terminating connection because the postmaster has died")));
 }
 
+// True: without the lease, as stolon.allow_stale_reads permits.
+bool pass(bool reads_only, bool end_session) {
+	if (likely(!must_not_answer()))
+		return false;
+	check_postmaster();
+	if (reads_only && setting_allow_stale_reads)
+		return true;
+	if (!wait_for_lease())
+		refuse(end_session);
+	return false;
+}
+
 }  // namespace
+
+bool must_not_answer() {
+	return !may_acknowledge() && !RecoveryInProgress();
+}
 
 bool is_gated_process() {
 	return MyBackendType == B_BACKEND || MyBackendType == B_WAL_SENDER ||
@@ -82,27 +98,12 @@ bool may_acknowledge() {
 	       (lease_valid() && likely(PostmasterIsAlive())) || !is_gated_process();
 }
 
-bool must_not_answer() {
-	return !may_acknowledge() && !RecoveryInProgress();
-}
-
 bool pass_or_refuse(bool reads_only) {
-	if (likely(may_acknowledge()) || RecoveryInProgress())
-		return false;
-	check_postmaster();
-	if (reads_only && setting_allow_stale_reads)
-		return true;
-	if (!wait_for_lease())
-		refuse(false);
-	return false;
+	return pass(reads_only, false);
 }
 
 void pass_or_end_session() {
-	if (likely(may_acknowledge()) || RecoveryInProgress())
-		return;
-	check_postmaster();
-	if (!wait_for_lease())
-		refuse(true);
+	pass(false, true);
 }
 
 void never_acknowledge() {

@@ -117,13 +117,23 @@ sub truncate_file {
 	return;
 }
 
+# Returns when the server is ready; with '-W' at once.
 sub start {
-	my ($self) = @_;
+	my ($self, $wait) = @_;
 	my @environment = map { "$_=$self->{environment}{$_}" } sort keys %{ $self->{environment} };
 	my @command = (@{ $self->{start_in} }, $self->command('env', @environment, "$self->{bin}/pg_ctl", '-D', $self->{data},
-		'-l', "$self->{data}/server.log", '-w', 'start'));
+		'-l', "$self->{data}/server.log", $wait // '-w', 'start'));
 	my ($code, $out, $err) = StolonLab::run_command(@command);
 	die "@command failed ($code): $err$out\n" if $code != 0;
+	return;
+}
+
+# Starts it as the master of epoch 1 and waits until it holds the lease.
+sub start_as_master {
+	my ($self) = @_;
+	$self->start;
+	$self->name_master('aaaaaaaa', 1);
+	$self->wait_for_lease;
 	return;
 }
 
