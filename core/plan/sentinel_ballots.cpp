@@ -1,0 +1,185 @@
+#include "core/plan/sentinel_ballots.h"
+
+#include <algorithm>
+
+#include "core/plan/sentinel_switchover.h"
+
+namespace stolon::core::sentinel {
+
+const KeeperUid &keeper_of_old_master(const SentinelInputs &inputs) {
+	return inputs.data.find_db(inputs.data.election->old_master)->keeper;
+}
+
+const Beat *writable_beat(const SentinelInputs &inputs) {
+	const Election &election = *inputs.data.election;
+	const BeatObservation *seen = beat_of(inputs, keeper_of_old_master(inputs));
+	const bool tells = seen && seen->beat.db == election.old_master &&
+	                   seen->beat.epoch.next() == election.epoch && seen->beat.writable;
+	return tells ? &seen->beat : nullptr;
+}
+
+namespace {
+
+/// True when the old master may have been promoted without any beat telling of it, so that its line
+/// has gone on to a timeline that is not known here. Its last known position is then at the end of
+/// the timeline that it was promoted from, or a little behind that end: a vote counts bytes
+/// received, a promotion ends the timeline behind the last whole record. A standby that followed it
+/// is not refused for these bytes.
+bool promotion_may_be_unseen(const SentinelInputs &inputs) {
+	const Timeline named_on = inputs.data.named_at.timeline;
+	return named_on.valid() && !writable_beat(inputs) &&
+	       inputs.data.election->last_known.timeline == named_on;
+}
+
+void judge_position(const SentinelInputs &inputs, const Ancestry &ancestry, Ballot &ballot) {
+	const WalPosition known = inputs.data.election->last_known;
+	const WalPosition position = ballot.info->vote->position;
+	const std::uint64_t max_lag = inputs.data.spec.max_standby_lag;
+	if (!known.lsn.valid()) {
+		ballot.acceptable = true;
+		ballot.verdict = "is at " + position.to_string();
+		return;
+	}
+	const Lineage lineage{position, ballot.info->history};
+	const std::uint64_t tolerance = promotion_may_be_unseen(inputs) ? max_lag : 0;
+	switch (place(lineage, known, ancestry, tolerance)) {
+		case Standing::Contains:
+			ballot.acceptable = true;
+			ballot.verdict = "has everything, " + position.to_string();
+			return;
+		case Standing::Behind:
+			ballot.lag = bytes_behind(known.lsn, position.lsn);
+			ballot.acceptable = ballot.lag <= max_lag;
+			ballot.verdict =
+			    "is " + std::to_string(ballot.lag) + " bytes behind, " + position.to_string() +
+			    (ballot.acceptable ? ""
+			                       : ", more than maxStandbyLag of " + std::to_string(max_lag));
+			return;
+		case Standing::Unrelated:
+			ballot.verdict = "has diverged, " + position.to_string();
+			return;
+		case Standing::Unplaced:
+			ballot.verdict = "cannot be placed, " + position.to_string() +
+			                 ": nobody present knows the history of timeline " +
+			                 std::to_string(known.timeline.value) + " for certain";
+			return;
+	}
+}
+
+Ballot read_ballot(const SentinelInputs &inputs, const Ancestry &ancestry, const Db &db) {
+	Ballot ballot;
+	ballot.db = &db;
+	ballot.info = info_of(inputs, db);
+	if (!ballot.info) {
+		ballot.verdict = "is not present";
+		return ballot;
+	}
+	const auto &vote = ballot.info->vote;
+	if (!vote || vote->epoch != inputs.data.election->epoch) {
+		ballot.verdict = "has not voted";
+		return ballot;
+	}
+	ballot.voted = true;
+	if (ballot.info->role != PgRole::Standby) {
+		ballot.verdict = "is not a standby";
+	} else if (!vote->position.timeline.valid() || !vote->position.lsn.valid()) {
+		ballot.verdict = "voted without a position";
+	} else {
+		judge_position(inputs, ancestry, ballot);
+	}
+	return ballot;
+}
+
+}  // namespace
+
+Count count_votes(const SentinelInputs &inputs) {
+	const Election &election = *inputs.data.election;
+	Ancestry ancestry{!election.history.empty(), false, election.history};
+	if (!ancestry.known) {
+		ancestry = ancestry_of(inputs, election.last_known.timeline, election.old_master);
+	}
+	Count count;
+	for (const auto &uid : election.voters) {
+		const Db *db = inputs.data.find_db(uid);
+		if (!db) {
+			continue;
+		}
+		Ballot ballot = read_ballot(inputs, ancestry, *db);
+		count.all_voted = count.all_voted && ballot.voted;
+		count.present_silent = count.present_silent || (ballot.info && !ballot.voted);
+		count.ballots.push_back(std::move(ballot));
+	}
+	for (const auto &[uid, db] : inputs.data.dbs) {
+		const bool asked =
+		    std::find(election.voters.begin(), election.voters.end(), uid) != election.voters.end();
+		count.everybody_asked = count.everybody_asked && (asked || uid == election.old_master);
+	}
+	return count;
+}
+
+namespace {
+
+/// Where the old master's WAL ends, if it was shut down cleanly at the end of its last term;
+/// nullopt: unknown, and it may have more than anybody knows.
+std::optional<WalPosition> clean_end(const SentinelInputs &inputs) {
+	const Beat *last = writable_beat(inputs);
+	if (!last || !last->released || !last->clean || !last->position.timeline.valid() ||
+	    !last->position.lsn.valid() || last->position != inputs.data.election->last_known) {
+		return std::nullopt;
+	}
+	return last->position;
+}
+
+}  // namespace
+
+bool has_all_of_old_master(const SentinelInputs &inputs, const Ballot &ballot) {
+	const auto end = clean_end(inputs);
+	return end && ballot.acceptable && ballot.lag == 0 &&
+	       ballot.info->vote->position.timeline == end->timeline &&
+	       ballot.info->vote->position.lsn >= end->lsn;
+}
+
+const Ballot *choose_target(const SentinelInputs &inputs, const Count &count) {
+	const Switchover *switchover = switchover_of_election(inputs);
+	if (!switchover) {
+		return nullptr;
+	}
+	for (const auto &ballot : count.ballots) {
+		if (ballot.db->uid == switchover->target && has_all_of_old_master(inputs, ballot)) {
+			return &ballot;
+		}
+	}
+	return nullptr;
+}
+
+const Ballot *choose(const SentinelInputs &inputs, const Count &count) {
+	// Without any last known position nothing tells a good vote from a stale one, except that
+	// everybody who could have more has voted.
+	if (!inputs.data.election->last_known.lsn.valid() &&
+	    !(count.all_voted && count.everybody_asked)) {
+		return nullptr;
+	}
+	const Ballot *best = nullptr;
+	for (const auto &ballot : count.ballots) {
+		if (!ballot.acceptable) {
+			continue;
+		}
+		const Lsn lsn = ballot.info->vote->position.lsn;
+		if (!best || lsn > best->info->vote->position.lsn ||
+		    (lsn == best->info->vote->position.lsn && ballot.db->keeper < best->db->keeper)) {
+			best = &ballot;
+		}
+	}
+	return best;
+}
+
+std::string verdicts(const Count &count) {
+	std::vector<std::string> parts;
+	for (const auto &ballot : count.ballots) {
+		parts.push_back(ballot.db->uid.value + " on " + ballot.db->keeper.value + " " +
+		                ballot.verdict);
+	}
+	return join(parts, "; ");
+}
+
+}  // namespace stolon::core::sentinel

@@ -1,0 +1,43 @@
+// The votes of an open election: who has voted, who may win, who does. Only sentinel_*.cpp use it.
+#pragma once
+
+#include "core/plan/sentinel_facts.h"
+
+namespace stolon::core::sentinel {
+
+/// What is known about one voter.
+struct Ballot {
+	const Db *db = nullptr;
+	const KeeperInfo *info = nullptr;  ///< nullptr: not present
+	bool voted = false;
+	bool acceptable = false;
+	std::uint64_t lag = 0;  ///< bytes behind the last known position, when acceptable
+	std::string verdict;    ///< one clause for the log
+};
+
+struct Count {
+	std::vector<Ballot> ballots;
+	bool all_voted = true;        ///< also those that are not present: they may be ahead
+	bool present_silent = false;  ///< somebody is present and has not voted
+	bool everybody_asked = true;  ///< no standby of the view is left out
+};
+
+Count count_votes(const SentinelInputs &inputs);
+/// What is known about each voter, in one sentence.
+std::string verdicts(const Count &count);
+
+/// The target of a switchover, once it has voted and has everything; nobody can have more, so that
+/// the other votes need not be waited for. Nullptr: the ordinary rules decide.
+const Ballot *choose_target(const SentinelInputs &inputs, const Count &count);
+/// The most advanced acceptable vote; among equals the lower keeper uid. Nullptr: nobody.
+const Ballot *choose(const SentinelInputs &inputs, const Count &count);
+
+const KeeperUid &keeper_of_old_master(const SentinelInputs &inputs);
+/// The last beat (or release) of the old master's last term if it said writable, else nullptr. One
+/// of an earlier term says nothing: it may have been promoted again since.
+const Beat *writable_beat(const SentinelInputs &inputs);
+/// True when nothing of the old master's WAL is missing here: it ended in an orderly way, and this
+/// vote goes on from its very end, on its own timeline.
+bool has_all_of_old_master(const SentinelInputs &inputs, const Ballot &ballot);
+
+}  // namespace stolon::core::sentinel
