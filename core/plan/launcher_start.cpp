@@ -1,0 +1,79 @@
+// L-17 .. L-20: as what the data that the view wants are started.
+#include "core/plan/launcher_rules.h"
+
+namespace stolon::core::launching {
+
+namespace {
+
+/// L-17: the view, read after the last postmaster's end, names our db as the master.
+LauncherDecision as_master(const LauncherInputs &in) {
+	const ClusterData &data = *in.data;
+	if (data.epoch < in.dir.state.epoch)
+		return decide(Action::Refuse, "L-17",
+		              "the view (epoch " + std::to_string(data.epoch.value) +
+		                  ") names this db as the master, but it has already honoured epoch " +
+		                  std::to_string(in.dir.state.epoch.value) +
+		                  ": the store has gone back; restore its newest state");
+	if (in.released_revision == 0)
+		return decide(Action::StartPrimary, "L-17", "this db is the master");
+	if (data.resume && data.resume->db == in.dir.state.db &&
+	    data.resume->beat_revision == in.released_revision)
+		return decide(Action::StartPrimary, "L-17",
+		              "the sentinel permits to start again: nobody else can take over");
+	const bool alone = data.dbs.size() <= 1;
+	if (alone)
+		return decide(Action::StartPrimary, "L-17", "this db is the master, and the only db");
+	const Instant bound = in.ended_at + data.spec.fail_interval;
+	if (in.view_read_at > bound)
+		return decide(Action::StartPrimary, "L-17",
+		              "nobody was elected within failInterval, and this db is still the master");
+	if (in.now < bound)
+		return wait("L-17", "the mastership is released: waiting for an election", bound);
+	// Behind the bound there is nothing to wait for but the read.
+	const Instant patience = bound + LauncherTimes::store_patience;
+	if (in.now >= patience)
+		return start_standby("L-20", {},
+		                     "the store does not answer: a read-only standby that follows nobody");
+	LauncherDecision decision = wait("L-17", "waiting for the store's answer", patience);
+	decision.refresh_view = true;
+	return decision;
+}
+
+/// L-18: the old master, while its successor is looked for. It may be named again.
+LauncherDecision as_old_master(const LauncherInputs &in) {
+	const Instant bound = in.ended_at + in.data->spec.fail_interval;
+	if (in.now < bound)
+		return wait("L-18", "an election is open: waiting for its outcome", bound);
+	return start_standby("L-18", {}, "the election is still open: a standby that follows nobody");
+}
+
+/// L-19. A keeper that has voted in epoch E never again follows an upstream of an older epoch.
+LauncherDecision as_standby(const LauncherInputs &in, const Db &wanted) {
+	const ClusterData &data = *in.data;
+	if (data.epoch < in.dir.state.epoch)
+		return start_standby("L-19", {},
+		                     "a standby that follows nobody: this keeper has voted in a later "
+		                     "epoch than the view's");
+	if (data.master.empty())
+		return start_standby("L-19", {}, "a standby that follows nobody: there is no master");
+	return start_standby("L-19", wanted.follow, "a standby of db " + wanted.follow.value);
+}
+
+}  // namespace
+
+LauncherDecision start(const LauncherInputs &in, const Db &wanted) {
+	const ClusterData &data = *in.data;
+	if (!view_is_fresh(in)) {
+		if (!store_is_silent(in))
+			return wait_for_store(in, "L-20");
+		return start_standby("L-20", {},
+		                     "the store does not answer: a read-only standby that follows nobody");
+	}
+	if (data.master == wanted.uid)
+		return as_master(in);
+	if (data.election && data.election->old_master == wanted.uid)
+		return as_old_master(in);
+	return as_standby(in, wanted);
+}
+
+}  // namespace stolon::core::launching
