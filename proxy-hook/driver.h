@@ -1,0 +1,110 @@
+// Brings one pgbouncer to a goal by its admin console and keeps it there. The goal is the truth;
+// what the pgbouncer has been brought to is forgotten whenever that is in doubt, and then done
+// again (every command that is used can be repeated). Knows nothing about where the process comes
+// from.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/plan/proxy_plan.h"
+#include "proxy-hook/admin.h"
+#include "proxy-hook/cut.h"
+
+namespace stolon::proxy {
+
+enum class BouncerMode {
+	Leave,  ///< nothing is known yet: a process that was found goes on as it is
+	Hold,   ///< clients queue; statements in flight may finish
+	Serve,  ///< clients are sent to `backends`
+	Close,  ///< clients queue, and all server connections are cut
+};
+
+struct BouncerGoal {
+	BouncerMode mode = BouncerMode::Leave;
+	std::vector<core::Backend> backends;
+	/// Of the master's epoch. Server connections to other backends that date from an older term are
+	/// cut; a mere change of address lets their transactions finish.
+	std::uint64_t term = 0;
+	bool operator==(const BouncerGoal &) const = default;
+};
+
+/// What a driver needs from the owner of the process.
+struct DriverHooks {
+	/// Makes the file that RELOAD reads say that clients belong there; returns its marker.
+	std::function<core::Result<std::string>(const std::vector<core::Backend> &)> write_file;
+	/// The file was not read although RELOAD said "ok": it will be written anew.
+	std::function<void()> forget_file;
+	/// Whether SHOW CONFIG tells that the file with this marker has been read.
+	std::function<bool(const AdminAnswer &config, const std::string &marker)> is_read;
+	/// Cuts server connections; returns how many. Denied: this system does not let us.
+	std::function<core::Result<int>(const std::vector<ServerConnection> &)> cut;
+	/// The console has not answered for long.
+	std::function<void()> hung;
+};
+
+class Driver {
+public:
+	/// `name` is for the log.
+	Driver(program::Loop &loop, std::string name, const std::string &socket_path,
+	       DriverHooks hooks);
+
+	void set_goal(BouncerGoal goal);
+	const BouncerGoal &goal() const { return goal_; }
+	/// Lets the process read its files again. One that holds clients back does so when it serves
+	/// next.
+	void reload();
+	/// The process was started just now, and has read the file for the present goal, which is
+	/// Serve.
+	void started();
+	/// The process has ended.
+	void ended();
+	/// Does what is due; for a process that runs. Returns when it must be called again at the
+	/// latest.
+	core::Instant step(core::Instant now);
+
+	/// The goal is in force in the process.
+	bool reached() const;
+	/// In Hold: the last transaction has ended.
+	bool is_drained() const { return !pause_unanswered_; }
+
+private:
+	void open_links(core::Instant now);
+	void check_hung(core::Instant now);
+	void reconcile(core::Instant now);
+	void hold();
+	void serve();
+	void served(const BouncerGoal &goal, const std::string &marker,
+	            const std::vector<AdminAnswer> &answers);
+	void check_file(const std::string &marker);
+	void look_for_stuck(core::Instant now);
+	void cut(const AdminAnswer &servers, bool only_obsolete);
+	void kill_databases(const std::vector<ServerConnection> &stuck);
+	void retry_later(core::Instant now);
+
+	program::Loop &loop_;
+	std::string name_;
+	DriverHooks hooks_;
+	AdminLink console_;
+	/// PAUSE is answered when the last transaction ends, which a stuck statement delays for ever
+	/// (LESSONS P-4): it gets a connection of its own. Its effect is immediate.
+	AdminLink pause_console_;
+	bool pause_unanswered_ = false;
+
+	BouncerGoal goal_;
+	std::optional<BouncerGoal> applied_;
+	std::optional<std::uint64_t> served_term_;  ///< of the last Serve in this process
+	core::Instant not_before_;                  ///< of retries
+	/// Connections to cut are looked for until none is left; then nullopt.
+	std::optional<core::Instant> stuck_since_;
+	core::Instant look_again_at_;
+	bool close_needed_only_ = true;
+};
+
+/// The rows of SHOW SERVERS that are to be cut: all, or those that an earlier configuration made.
+std::vector<ServerConnection> connections_to_cut(const AdminAnswer &servers, bool only_obsolete);
+
+}  // namespace stolon::proxy
