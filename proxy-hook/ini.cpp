@@ -38,10 +38,8 @@ core::Result<std::string> connection_string(const std::vector<core::Backend> &ba
 }  // namespace
 
 core::Status check_pool_options(const PoolOptions &options) {
-	for (const std::string &text : {options.auth_type, options.auth_file, options.pool_mode}) {
-		if (!is_one_line(text)) {
-			return core::invalid("an option contains a line break");
-		}
+	if (!is_one_line(options.pool_mode)) {
+		return core::invalid("an option contains a line break");
 	}
 	return {};
 }
@@ -67,11 +65,7 @@ core::Result<std::string> render_ini(const PoolOptions &options, const BouncerFi
 	    << "listen_addr =\n"
 	    << "unix_socket_dir =\n"
 	    << "logfile = " << files.log << "\n"
-	    << "auth_type = " << options.auth_type << "\n";
-	if (!options.auth_file.empty()) {
-		out << "auth_file = " << options.auth_file << "\n";
-	}
-	out << "pool_mode = " << options.pool_mode << "\n"
+	    << render_access(options.access) << "pool_mode = " << options.pool_mode << "\n"
 	    << "default_pool_size = " << options.default_pool_size << "\n"
 	    << "max_client_conn = " << options.max_client_conn << "\n"
 	    << "query_wait_timeout = " << options.query_wait_timeout_s
@@ -80,7 +74,9 @@ core::Result<std::string> render_ini(const PoolOptions &options, const BouncerFi
 	    << "client_login_timeout = " << options.query_wait_timeout_s
 	    << "\n"
 	    // After a failed connection the next try follows at once: clients wait for it.
-	    << "server_login_retry = 0\n"
+	    // A client that is still being looked up, though, is not told that its database does not
+	    // exist: it waits, and would cost a connection after the other as fast as they fail.
+	    << "server_login_retry = " << (options.access.auth_user.empty() ? "0" : "0.1") << "\n"
 	    << "server_connect_timeout = " << options.server_connect_timeout_s << "\n"
 	    << "server_fast_close = 1\n"
 	    << "tcp_keepalive = 1\n"

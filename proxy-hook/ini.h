@@ -6,13 +6,13 @@
 
 #include "core/base/result.h"
 #include "core/plan/proxy_plan.h"
+#include "proxy-hook/access.h"
 
 namespace stolon::proxy {
 
 /// What the operator chose, the same for all pgbouncers of a proxy.
 struct PoolOptions {
-	std::string auth_type = "scram-sha-256";
-	std::string auth_file;
+	AccessOptions access;
 	std::string pool_mode = "transaction";
 	int default_pool_size = 20;
 	int max_client_conn = 1000;
@@ -27,7 +27,7 @@ struct BouncerFiles {
 	std::string ini, log;
 };
 
-/// Refuses (Invalid) what cannot be written into an ini file: newlines, or quotes in a host name.
+/// Refuses (Invalid) what cannot be written into an ini file: newlines.
 core::Status check_pool_options(const PoolOptions &options);
 
 /// `backends`: at least one, all with the same port (pgbouncer 1.18 has one port for a list of

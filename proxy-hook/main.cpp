@@ -53,10 +53,7 @@ void add_options(CLI::App &app, Arguments &to) {
 	app.add_option("--run-as", to.run_as, "user to become when started as root")
 	    ->capture_default_str();
 	PoolOptions &pool = to.options.pool;
-	app.add_option("--auth-file", pool.auth_file, "pgbouncer's auth_file: users and secrets");
-	app.add_option("--auth-type", pool.auth_type, "how clients authenticate")
-	    ->check(CLI::IsMember({"scram-sha-256", "md5", "plain", "trust", "pam"}))
-	    ->capture_default_str();
+	add_access_options(app, pool.access);
 	app.add_option("--pool-mode", pool.pool_mode, "session, transaction or statement")
 	    ->check(CLI::IsMember({"session", "transaction", "statement"}))
 	    ->capture_default_str();
@@ -99,6 +96,21 @@ core::Result<std::string> find_program(const std::string &name) {
 	}
 	return core::invalid("there is no program " + name +
 	                     "; install pgbouncer, or name it with --pgbouncer");
+}
+
+/// What "PROGRAM --version" says in its first line; empty if it says nothing.
+std::string version_of(const std::string &program) {
+	std::string quoted = "'";
+	for (char c : program) {
+		quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+	}
+	std::unique_ptr<FILE, int (*)(FILE *)> output(popen((quoted + "' --version").c_str(), "r"),
+	                                              pclose);
+	char line[100] = "";
+	if (!output || std::fgets(line, sizeof(line), output.get()) == nullptr) {
+		return {};
+	}
+	return std::string(line).substr(0, std::strcspn(line, "\n"));
 }
 
 /// Makes the directory if it is missing, and becomes the user that pgbouncer will run as: pgbouncer
@@ -156,9 +168,6 @@ core::Status complete(Arguments &arguments) {
 	}
 	arguments.run_dir = std::filesystem::absolute(arguments.run_dir);
 	options.run_dir = arguments.run_dir;
-	if (!options.pool.auth_file.empty()) {
-		options.pool.auth_file = std::filesystem::absolute(options.pool.auth_file);
-	}
 	if (options.ro_port == arguments.port) {
 		return core::invalid("--port and --ro-port must differ");
 	}
@@ -170,10 +179,8 @@ core::Status complete(Arguments &arguments) {
 		return program.error();
 	}
 	options.program = *program;
-	if (options.pool.auth_file.empty() && options.pool.auth_type != "pam") {
-		return core::invalid(
-		    "--auth-file is missing: a file with lines of \"user\" \"secret\" "
-		    "that says which users pgbouncer lets in");
+	if (core::Status status = complete_access(options.pool.access); !status) {
+		return status;
 	}
 	return check_pool_options(options.pool);
 }
@@ -191,11 +198,10 @@ int run(Arguments &arguments) {
 	if (core::Status status = prepare_run_dir_and_user(arguments); !status) {
 		return fail(status.error(), program::ExitFailed);
 	}
-	if (const std::string &file = arguments.options.pool.auth_file;
-	    !file.empty() && access(file.c_str(), R_OK) != 0) {
-		return fail(
-		    core::invalid("cannot read the auth file " + file + ": " + std::strerror(errno)),
-		    program::ExitFailed);
+	if (core::Status status =
+	        check_access(arguments.options.pool.access, version_of(arguments.options.program));
+	    !status) {
+		return fail(status.error(), program::ExitFailed);
 	}
 	core::Result<Fd> lock = lock_run_dir(arguments.run_dir);
 	if (!lock) {
@@ -210,7 +216,7 @@ int run(Arguments &arguments) {
 		loop.on_signal(number, [&proxy] { proxy.stop(); });
 	}
 	loop.on_signal(SIGHUP, [&proxy] {
-		spdlog::info("asked to read the auth file again");
+		spdlog::info("asked to read the users and certificates again");
 		proxy.reload();
 	});
 	spdlog::info("proxy {} of cluster {} listens on {}:{}", arguments.options.uid.value,

@@ -31,3 +31,37 @@ COMMENT ON FUNCTION stolon.lease_remaining() IS
 	'time for which this server holds the master''s lease; zero when it does not';
 
 GRANT USAGE ON SCHEMA stolon TO PUBLIC;
+
+-- For pgbouncer's auth_query: the secret of one user who may log in through a proxy. Who may do anything (superusers), or
+-- take everything away (replication), is left out: whoever has the auth user's password could otherwise try their
+-- passwords at leisure. They can be named in pgbouncer's auth_file.
+CREATE FUNCTION stolon.pgbouncer_auth(
+	wanted text,
+	OUT username text,
+	OUT secret text)
+RETURNS SETOF record
+LANGUAGE sql STABLE STRICT SECURITY DEFINER ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT r.rolname::text, r.rolpassword
+	FROM pg_catalog.pg_authid r
+	WHERE r.rolname = wanted AND r.rolcanlogin AND NOT r.rolsuper AND NOT r.rolreplication
+		AND r.rolpassword IS NOT NULL AND (r.rolvaliduntil IS NULL OR r.rolvaliduntil > pg_catalog.now())
+$$;
+
+COMMENT ON FUNCTION stolon.pgbouncer_auth(text) IS
+	'secret of a user who may log in through a proxy; for the role stolon_pgbouncer';
+
+REVOKE ALL ON FUNCTION stolon.pgbouncer_auth(text) FROM PUBLIC;
+
+-- One role for the whole cluster, while the extension is created in each database. Nobody can log in as it until it gets
+-- a password.
+DO $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'stolon_pgbouncer') THEN
+		CREATE ROLE stolon_pgbouncer NOLOGIN;
+	END IF;
+END
+$$;
+
+GRANT EXECUTE ON FUNCTION stolon.pgbouncer_auth(text) TO stolon_pgbouncer;

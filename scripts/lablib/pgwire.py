@@ -11,6 +11,7 @@ import hmac
 import os
 import secrets
 import socket
+import ssl
 import struct
 import time
 import urllib.parse
@@ -31,8 +32,10 @@ class PgGone(Exception):
 
 
 def parse_dsn(dsn):
-    """A postgresql:// URI as a dict of host, port, user, password, dbname."""
+    """A postgresql:// URI as a dict of host, port, user, password, dbname, root_certificate (sslrootcert;
+    the host's name is checked, too)."""
     parts = urllib.parse.urlsplit(dsn)
+    options = dict(urllib.parse.parse_qsl(parts.query))
     if parts.scheme not in ("postgresql", "postgres"):
         raise ValueError(f"not a postgresql:// URI: {dsn}")
     return {
@@ -41,6 +44,7 @@ def parse_dsn(dsn):
         "user": urllib.parse.unquote(parts.username or ""),
         "password": urllib.parse.unquote(parts.password or ""),
         "dbname": urllib.parse.unquote(parts.path.lstrip("/")) or "postgres",
+        "root_certificate": options.get("sslrootcert", ""),
     }
 
 
@@ -62,7 +66,8 @@ class Connection:
     """Opens a session. `host` is an address or, beginning with "/", a socket directory."""
 
     def __init__(
-        self, host, port, user, dbname, password="", timeout=5.0, name="", peer_uid=None
+        self, host, port, user, dbname, password="", timeout=5.0, name="", peer_uid=None,
+        root_certificate=""
     ):
         self._deadline = time.monotonic() + timeout
         self._buffer = b""
@@ -79,6 +84,8 @@ class Connection:
         except OSError as problem:
             raise PgGone(f"cannot connect: {problem}") from None
         try:
+            if root_certificate:
+                self._start_tls(host, root_certificate)
             self._log_in(user, dbname, name)
         except BaseException:
             self.close()
@@ -130,6 +137,16 @@ class Connection:
         return rows[0][0] if rows else None
 
     # The protocol: https://www.postgresql.org/docs/15/protocol-message-formats.html
+
+    def _start_tls(self, host, root_certificate):
+        self._send_raw(struct.pack("!ii", 8, 80877103))
+        if self._exactly(1) != b"S":
+            raise PgGone("the server offers no TLS")
+        context = ssl.create_default_context(cafile=root_certificate)
+        try:
+            self._socket = context.wrap_socket(self._socket, server_hostname=host)
+        except OSError as problem:
+            raise PgGone(f"no TLS: {problem}") from None
 
     def _log_in(self, user, dbname, name):
         text = f"user\0{user}\0database\0{dbname}\0"

@@ -219,8 +219,8 @@ protected:
 		options.run_dir = run_dir;
 		options.program = "/usr/sbin/pgbouncer";
 		options.listen = {"127.0.0.1", free_port()};
-		options.pool.auth_type = "trust";
-		options.pool.auth_file = base + "/users";
+		options.pool.access.auth_type = "trust";
+		options.pool.access.auth_file = base + "/users";
 		make_bouncer();
 	}
 	void TearDown() override {

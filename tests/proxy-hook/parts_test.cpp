@@ -90,7 +90,7 @@ TEST(Ini, WhatWouldChangeItsMeaningIsRefused) {
 	EXPECT_FALSE(render_ini({}, {}, {}, "m").ok());
 	EXPECT_FALSE(render_ini({}, {}, {{"a", 1}, {"b", 2}}, "m").ok());
 	PoolOptions options;
-	options.auth_file = "x\nadmin_users = mallory";
+	options.pool_mode = "x\nadmin_users = mallory";
 	EXPECT_FALSE(render_ini(options, {}, {{"a", 1}}, "m").ok());
 }
 
