@@ -68,12 +68,12 @@ void update_values(const store::Mirror &mirror, const std::string &prefix, Parse
 	for (auto it = begin; it != end; ++it) {
 		const auto &[key, entry] = *it;
 		const auto known = values.by_key.find(key);
-		if (known != values.by_key.end() && known->second.mod_revision == entry.mod_revision) {
+		if (known != values.by_key.end() && store::is_same(known->second.entry, entry)) {
 			next.emplace(key, std::move(known->second));
 			continue;
 		}
 		next.emplace(key, typename ParsedValues<T>::Value{
-		                      entry.mod_revision, read_value(key, prefix, entry.value, parse)});
+		                      entry, read_value(key, prefix, entry.value, parse)});
 	}
 	values.by_key = std::move(next);
 }
@@ -105,15 +105,14 @@ void Observations::update_clusterdata() {
 	const store::MirrorEntry *entry = mirror_.find(keys_.clusterdata());
 	if (!entry) {
 		clusterdata_.reset();
-		clusterdata_revision_ = 0;
+		clusterdata_entry_.reset();
 		damaged_ = false;
 		return;
 	}
-	if (entry->mod_revision == clusterdata_revision_) {
+	if (clusterdata_entry_ && store::is_same(*clusterdata_entry_, *entry)) {
 		return;
 	}
-	clusterdata_revision_ = entry->mod_revision;
-	clusterdata_seen_at_ = entry->seen_at;
+	clusterdata_entry_ = *entry;
 	auto parsed = core::parse_clusterdata(entry->value);
 	damaged_ = !parsed.ok();
 	if (damaged_) {
@@ -125,7 +124,17 @@ void Observations::update_clusterdata() {
 		return;
 	}
 	clusterdata_ = *std::move(parsed);
+	update_election(entry->seen_at);
 	update_switchover(entry->seen_at);
+}
+
+void Observations::update_election(core::Instant seen_at) {
+	const auto &present = clusterdata_->election;
+	if (present && (!election_ || election_->epoch != present->epoch ||
+	                election_->voters != present->voters)) {
+		election_asked_at_ = seen_at;
+	}
+	election_ = present;
 }
 
 void Observations::update_switchover(core::Instant seen_at) {
@@ -161,7 +170,7 @@ void Observations::update_beats() {
 		const auto uid = keeper_in(key, keys_.beats());
 		const store::MirrorEntry *entry = mirror_.find(key);
 		if (uid && entry && value.parsed) {
-			core::BeatObservation seen{*value.parsed, value.mod_revision, entry->seen_at, {}};
+			core::BeatObservation seen{*value.parsed, entry->mod_revision, entry->seen_at, {}};
 			seen.furthest = furthest(last_beats_[*uid], seen.beat);
 			last_beats_[*uid] = std::move(seen);
 		}
@@ -196,7 +205,7 @@ void Observations::add_beats(core::SentinelInputs &inputs) const {
 		seen.beat.released = false;
 		seen.beat.yielded = false;
 		seen.beat.unfit.clear();
-		seen.mod_revision = value.mod_revision;
+		seen.mod_revision = entry->mod_revision;
 		seen.seen_at = entry->seen_at;
 	}
 }
@@ -206,7 +215,8 @@ core::SentinelInputs Observations::inputs(core::Instant now) const {
 	inputs.now = now;
 	inputs.contact_since = mirror_.contact_since();
 	inputs.data = *clusterdata_;
-	inputs.data_seen_at = clusterdata_seen_at_;
+	inputs.data_seen_at = clusterdata_entry_->seen_at;
+	inputs.election_asked_at = election_asked_at_;
 	inputs.master_revision = master_revision_;
 	inputs.master_seen_at = master_seen_at_;
 	add_beats(inputs);

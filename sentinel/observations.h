@@ -13,11 +13,11 @@
 
 namespace stolon::sentinel {
 
-/// Values of one type by key, parsed again only when their mod_revision has changed.
+/// Values of one type by key, parsed again only when they have changed.
 template <typename T>
 struct ParsedValues {
 	struct Value {
-		std::int64_t mod_revision = 0;
+		store::MirrorEntry entry;
 		std::optional<T> parsed;  ///< nullopt: damaged
 	};
 	std::map<std::string, Value> by_key;
@@ -34,7 +34,9 @@ public:
 	/// The present clusterdata; nullopt: absent or damaged (see `clusterdata_is_damaged`).
 	const std::optional<core::ClusterData> &clusterdata() const { return clusterdata_; }
 	bool clusterdata_is_damaged() const { return damaged_; }
-	std::int64_t clusterdata_revision() const { return clusterdata_revision_; }
+	std::int64_t clusterdata_revision() const {
+		return clusterdata_entry_ ? clusterdata_entry_->mod_revision : 0;
+	}
 	std::int64_t master_revision() const { return master_revision_; }
 
 	/// Inputs for the plan. There must be a clusterdata().
@@ -47,6 +49,7 @@ public:
 
 private:
 	void update_clusterdata();
+	void update_election(core::Instant seen_at);
 	void update_beats();
 	void update_switchover(core::Instant seen_at);
 	void update_proxies();
@@ -59,8 +62,11 @@ private:
 
 	std::optional<core::ClusterData> clusterdata_;
 	bool damaged_ = false;
-	std::int64_t clusterdata_revision_ = 0;
-	core::Instant clusterdata_seen_at_;
+	std::optional<store::MirrorEntry> clusterdata_entry_;
+	/// The open election, and since when it has been known with its present voters. A change of
+	/// anything else, the spec for example, does not begin it anew.
+	std::optional<core::Election> election_;
+	core::Instant election_asked_at_;
 	std::int64_t master_revision_ = 0;
 	core::Instant master_seen_at_;
 

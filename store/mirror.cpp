@@ -29,6 +29,11 @@ struct Retry {
 
 }  // namespace
 
+bool is_same(const MirrorEntry &a, const MirrorEntry &b) {
+	return a.mod_revision == b.mod_revision && a.create_revision == b.create_revision &&
+	       a.value == b.value;
+}
+
 struct Mirror::Impl {
 	Impl(Store &store, MirrorOptions options)
 	    : store(store),

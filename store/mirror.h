@@ -16,6 +16,9 @@ struct MirrorEntry {
 	Instant seen_at;  ///< when this process first saw this mod_revision
 };
 
+/// A store that was restored from a backup may give a revision that has been seen to another value.
+bool is_same(const MirrorEntry &a, const MirrorEntry &b);
+
 struct MirrorOptions {
 	std::string prefix;  ///< all keys that begin with it
 	Duration request_timeout = core::seconds(1);

@@ -80,6 +80,23 @@ Json write_election(const Election &election) {
 	return object;
 }
 
+TimelineHistory read_master_history(const Json &value, FieldReader &outer) {
+	FieldReader in(value, "clusterdata.masterHistory");
+	in.require("timeline");
+	TimelineHistory history;
+	history.timeline = in.timeline("timeline");
+	history.history = in.history("history", history.timeline);
+	outer.adopt(in);
+	return history;
+}
+
+Json write_master_history(const TimelineHistory &history) {
+	Json object = Json::object();
+	put_number(object, "timeline", history.timeline.value);
+	put_history(object, "history", history.history);
+	return object;
+}
+
 ResumePermit read_resume(const Json &value, FieldReader &outer) {
 	FieldReader in(value, "clusterdata.resume");
 	in.require("db");
@@ -279,6 +296,8 @@ Result<ClusterData> parse_clusterdata(std::string_view text) {
 	data.format_version = static_cast<int>(in.integer("formatVersion"));
 	if (const Status status = read_head(in, data); !status)
 		return status.error();
+	if (const Json history = in.raw("masterHistory"); !history.is_missing())
+		data.master_history = read_master_history(history, in);
 	if (const Json election = in.raw("election"); !election.is_missing())
 		data.election = read_election(election, in);
 	if (const Json resume = in.raw("resume"); !resume.is_missing())
@@ -310,6 +329,8 @@ std::string clusterdata_to_text(const ClusterData &data) {
 	object.set("phase", Json::string(phase_names[static_cast<std::size_t>(data.phase)]));
 	put_text(object, "master", data.master.value);
 	put_position(object, "namedAt", data.named_at);
+	if (data.master_history)
+		object.set("masterHistory", write_master_history(*data.master_history));
 	if (data.election)
 		object.set("election", write_election(*data.election));
 	if (data.resume)

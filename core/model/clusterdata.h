@@ -85,6 +85,14 @@ struct ResumePermit {
 	bool operator==(const ResumePermit &) const = default;
 };
 
+/// A timeline and its ancestors, oldest first, with the place where each ended.
+struct TimelineHistory {
+	Timeline timeline;
+	std::vector<HistoryEntry> history;
+
+	bool operator==(const TimelineHistory &) const = default;
+};
+
 struct ClusterData {
 	int format_version = clusterdata_format_version;
 	std::string
@@ -99,6 +107,10 @@ struct ClusterData {
 	/// an election knows about it when it dies before its first beat, or before a beat has told of
 	/// its promotion. Invalid: the first master, which was named without data.
 	WalPosition named_at;
+	/// Of the master (while an election is open: the old one): that of the vote that it was named
+	/// with, and its own once it is writable. It changes only with a timeline, and an election
+	/// cannot place standbys on older timelines without it. Not there on timeline 1.
+	std::optional<TimelineHistory> master_history;
 	std::optional<Election> election;
 	std::optional<ResumePermit> resume;
 	std::optional<Switchover> switchover;  ///< the last one that was asked for

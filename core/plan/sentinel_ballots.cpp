@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/plan/sentinel_election.h"
 #include "core/plan/sentinel_switchover.h"
 
 namespace stolon::core::sentinel {
@@ -31,9 +32,9 @@ bool promotion_may_be_unseen(const SentinelInputs &inputs) {
 	       inputs.data.election->last_known.timeline == named_on;
 }
 
-void judge_position(const SentinelInputs &inputs, const Ancestry &ancestry, Ballot &ballot) {
+void judge_position(const SentinelInputs &inputs, const Ancestry &ancestry, WalPosition position,
+                    Ballot &ballot) {
 	const WalPosition known = inputs.data.election->last_known;
-	const WalPosition position = ballot.info->vote->position;
 	const std::uint64_t max_lag = inputs.data.spec.max_standby_lag;
 	if (!known.lsn.valid()) {
 		ballot.acceptable = true;
@@ -45,6 +46,8 @@ void judge_position(const SentinelInputs &inputs, const Ancestry &ancestry, Ball
 	switch (place(lineage, known, ancestry, tolerance)) {
 		case Standing::Contains:
 			ballot.acceptable = true;
+			ballot.promoted_line =
+			    promotion_may_be_unseen(inputs) && position.timeline != known.timeline;
 			ballot.verdict = "has everything, " + position.to_string();
 			return;
 		case Standing::Behind:
@@ -60,7 +63,7 @@ void judge_position(const SentinelInputs &inputs, const Ancestry &ancestry, Ball
 			return;
 		case Standing::Unplaced:
 			ballot.verdict = "cannot be placed, " + position.to_string() +
-			                 ": nobody present knows the history of timeline " +
+			                 ": nobody knows the history of timeline " +
 			                 std::to_string(known.timeline.value) + " for certain";
 			return;
 	}
@@ -76,16 +79,22 @@ Ballot read_ballot(const SentinelInputs &inputs, const Ancestry &ancestry, const
 	}
 	const auto &vote = ballot.info->vote;
 	if (!vote || vote->epoch != inputs.data.election->epoch) {
+		if (ballot.info->role == PgRole::Standby && is_known(ballot.info->position)) {
+			Ballot as_published = ballot;
+			judge_position(inputs, ancestry, ballot.info->position, as_published);
+			ballot.promising = as_published.acceptable;
+			ballot.promoted_line = as_published.promoted_line;
+		}
 		ballot.verdict = "has not voted";
 		return ballot;
 	}
 	ballot.voted = true;
 	if (ballot.info->role != PgRole::Standby) {
 		ballot.verdict = "is not a standby";
-	} else if (!vote->position.timeline.valid() || !vote->position.lsn.valid()) {
+	} else if (!is_known(vote->position)) {
 		ballot.verdict = "voted without a position";
 	} else {
-		judge_position(inputs, ancestry, ballot);
+		judge_position(inputs, ancestry, vote->position, ballot);
 	}
 	return ballot;
 }
@@ -108,6 +117,13 @@ Count count_votes(const SentinelInputs &inputs) {
 		count.all_voted = count.all_voted && ballot.voted;
 		count.present_silent = count.present_silent || (ballot.info && !ballot.voted);
 		count.ballots.push_back(std::move(ballot));
+	}
+	for (const auto &uid :
+	     find_electorate(inputs, election.old_master, election.last_known).voters) {
+		if (std::find(election.voters.begin(), election.voters.end(), uid) ==
+		    election.voters.end()) {
+			count.unasked.push_back(read_ballot(inputs, ancestry, *inputs.data.find_db(uid)));
+		}
 	}
 	for (const auto &[uid, db] : inputs.data.dbs) {
 		const bool asked =
@@ -152,6 +168,19 @@ const Ballot *choose_target(const SentinelInputs &inputs, const Count &count) {
 	return nullptr;
 }
 
+namespace {
+
+bool is_better(const Ballot &one, const Ballot &other) {
+	if (one.promoted_line != other.promoted_line) {
+		return one.promoted_line;
+	}
+	const Lsn mine = one.info->vote->position.lsn;
+	const Lsn theirs = other.info->vote->position.lsn;
+	return mine != theirs ? mine > theirs : one.db->keeper < other.db->keeper;
+}
+
+}  // namespace
+
 const Ballot *choose(const SentinelInputs &inputs, const Count &count) {
 	// Without any last known position nothing tells a good vote from a stale one, except that
 	// everybody who could have more has voted.
@@ -164,13 +193,26 @@ const Ballot *choose(const SentinelInputs &inputs, const Count &count) {
 		if (!ballot.acceptable) {
 			continue;
 		}
-		const Lsn lsn = ballot.info->vote->position.lsn;
-		if (!best || lsn > best->info->vote->position.lsn ||
-		    (lsn == best->info->vote->position.lsn && ballot.db->keeper < best->db->keeper)) {
+		if (!best || is_better(ballot, *best)) {
 			best = &ballot;
 		}
 	}
 	return best;
+}
+
+const Ballot *silent_and_ahead(const std::vector<Ballot> &ballots, const Ballot &best) {
+	for (const auto &ballot : ballots) {
+		if (!ballot.promising) {
+			continue;
+		}
+		const bool ahead = ballot.promoted_line != best.promoted_line
+		                       ? ballot.promoted_line
+		                       : ballot.info->position.lsn > best.info->vote->position.lsn;
+		if (ahead) {
+			return &ballot;
+		}
+	}
+	return nullptr;
 }
 
 std::string verdicts(const Count &count) {

@@ -11,12 +11,18 @@ struct Ballot {
 	const KeeperInfo *info = nullptr;  ///< nullptr: not present
 	bool voted = false;
 	bool acceptable = false;
+	/// Present, has not voted, and would be acceptable where it says that it is.
+	bool promising = false;
+	/// It followed the old master through a promotion that no beat told of. Whatever others have on
+	/// the timeline before, however much, the old master did not have.
+	bool promoted_line = false;
 	std::uint64_t lag = 0;  ///< bytes behind the last known position, when acceptable
 	std::string verdict;    ///< one clause for the log
 };
 
 struct Count {
-	std::vector<Ballot> ballots;
+	std::vector<Ballot> ballots;  ///< of those that were asked
+	std::vector<Ballot> unasked;  ///< of standbys that could be asked and were not
 	bool all_voted = true;        ///< also those that are not present: they may be ahead
 	bool present_silent = false;  ///< somebody is present and has not voted
 	bool everybody_asked = true;  ///< no standby of the view is left out
@@ -31,6 +37,9 @@ std::string verdicts(const Count &count);
 const Ballot *choose_target(const SentinelInputs &inputs, const Count &count);
 /// The most advanced acceptable vote; among equals the lower keeper uid. Nullptr: nobody.
 const Ballot *choose(const SentinelInputs &inputs, const Count &count);
+/// A standby that is silent, but present, and says of itself that it has more than the best vote,
+/// or nullptr.
+const Ballot *silent_and_ahead(const std::vector<Ballot> &ballots, const Ballot &best);
 
 const KeeperUid &keeper_of_old_master(const SentinelInputs &inputs);
 /// The last beat (or release) of the old master's last term if it said writable, else nullptr. One

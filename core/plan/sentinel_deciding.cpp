@@ -22,10 +22,7 @@ HistoryEvent event_of(const SentinelInputs &inputs, std::string kind, const Keep
 	event.last_known = election.last_known;
 	event.chosen = chosen;
 	event.reason = election.reason;
-	// The opening has written `master`; asking others later only writes the view.
-	const Instant opened =
-	    inputs.master_revision != 0 ? inputs.master_seen_at : inputs.data_seen_at;
-	event.duration_ms = to_ms(inputs.now - opened);
+	event.duration_ms = to_ms(inputs.now - election_opened_at(inputs));
 	return event;
 }
 
@@ -73,6 +70,10 @@ SentinelDecision name_winner(const SentinelInputs &inputs, const Count &count, c
 	draft.data.resume.reset();
 	draft.data.master = best.db->uid;
 	draft.data.named_at = chosen;
+	draft.data.master_history.reset();
+	if (!best.info->history.empty() && best.info->position.timeline == chosen.timeline) {
+		draft.data.master_history = TimelineHistory{chosen.timeline, best.info->history};
+	}
 	Db &winner = draft.data.dbs.at(best.db->uid);
 	winner.init = DbInit::None;
 	draft.touch(winner);
@@ -146,38 +147,40 @@ SentinelDecision name_old_master(const SentinelInputs &inputs, const Count &coun
 }
 
 /// S-14: standbys that are eligible now and have not been asked; none: nullopt.
-std::optional<SentinelDecision> ask_late_standbys(const SentinelInputs &inputs) {
-	const Election &election = *inputs.data.election;
-	Draft draft(inputs);
-	auto &voters = draft.data.election->voters;
-	std::vector<std::string> added;
-	for (const auto &uid :
-	     find_electorate(inputs, election.old_master, election.last_known).voters) {
-		if (std::find(voters.begin(), voters.end(), uid) == voters.end()) {
-			voters.push_back(uid);
-			added.push_back(uid.value);
-		}
-	}
-	if (added.empty()) {
+std::optional<SentinelDecision> ask_late_standbys(const SentinelInputs &inputs, const Count &count,
+                                                  const std::string &why) {
+	if (count.unasked.empty()) {
 		return std::nullopt;
 	}
-	const std::string which = "The election of epoch " + std::to_string(election.epoch.value);
+	Draft draft(inputs);
+	std::vector<std::string> added;
+	for (const auto &ballot : count.unasked) {
+		draft.data.election->voters.push_back(ballot.db->uid);
+		added.push_back(ballot.db->uid.value + " on " + ballot.db->keeper.value);
+	}
+	const Election &election = *inputs.data.election;
 	return std::move(draft).finish(
-	    "S-14", (election.voters.empty()
-	                 ? which + " can begin, as the old master's lease is over. Asked are "
-	                 : which + " could not be decided; these standbys are asked as well: ") +
-	                join(added, ", ") + ".");
+	    "S-14",
+	    "The election of epoch " + std::to_string(election.epoch.value) +
+	        (election.voters.empty() ? " can begin, as the old master's lease is over. Asked are "
+	                                 : " " + why + "; these standbys are asked as well: ") +
+	        join(added, ", ") + ".");
+}
+
+/// Until when somebody who is present, and matters, is waited for.
+Instant last_call_of(const SentinelInputs &inputs, Instant from) {
+	const ClusterSpec &spec = inputs.data.spec;
+	return plus(from, std::max(spec.fail_interval, spec.election_patience));
 }
 
 /// Patience is over or everybody has voted, and no vote is acceptable.
 SentinelDecision fall_back(const SentinelInputs &inputs, const Count &count, Instant from) {
 	const Election &election = *inputs.data.election;
 	const Db &old_master = *inputs.data.find_db(election.old_master);
-	if (auto decision = ask_late_standbys(inputs)) {
+	if (auto decision = ask_late_standbys(inputs, count, "could not be decided")) {
 		return std::move(*decision);
 	}
-	const ClusterSpec &spec = inputs.data.spec;
-	const Instant last_call = plus(from, std::max(spec.fail_interval, spec.election_patience));
+	const Instant last_call = last_call_of(inputs, from);
 	if (count.present_silent && inputs.now < last_call) {
 		return wait_for("S-04",
 		                "No vote of epoch " + std::to_string(election.epoch.value) +
@@ -216,7 +219,7 @@ SentinelDecision decide_election(const SentinelInputs &inputs) {
 		    over_at);
 	}
 	const Count count = count_votes(inputs);
-	const Instant from = latest({inputs.data_seen_at, inputs.contact_since});
+	const Instant from = latest({inputs.election_asked_at, inputs.contact_since});
 	const Instant patience_end = plus(from, inputs.data.spec.election_patience);
 	if (const Ballot *target = choose_target(inputs, count)) {
 		return name_winner(inputs, count, *target);
@@ -228,6 +231,20 @@ SentinelDecision decide_election(const SentinelInputs &inputs) {
 		                patience_end);
 	}
 	if (const Ballot *best = choose(inputs, count)) {
+		if (silent_and_ahead(count.unasked, *best)) {
+			return *ask_late_standbys(inputs, count, "would be won by less than is there");
+		}
+		const Instant last_call = last_call_of(inputs, from);
+		const Ballot *ahead = silent_and_ahead(count.ballots, *best);
+		if (ahead && inputs.now < last_call) {
+			return wait_for("S-03",
+			                "The election of epoch " + std::to_string(election.epoch.value) +
+			                    " waits a little longer for " + ahead->db->uid.value +
+			                    " on keeper " + ahead->db->keeper.value +
+			                    ", which has not voted but was at " +
+			                    ahead->info->position.to_string() + ": " + verdicts(count) + ".",
+			                last_call);
+		}
 		return name_winner(inputs, count, *best);
 	}
 	return fall_back(inputs, count, from);

@@ -14,6 +14,10 @@ Instant latest(std::initializer_list<Instant> instants) {
 	return std::max(instants);
 }
 
+bool is_known(WalPosition position) {
+	return position.timeline.valid() && position.lsn.valid();
+}
+
 std::uint64_t bytes_behind(Lsn ahead, Lsn behind) {
 	return ahead.value > behind.value ? ahead.value - behind.value : 0;
 }
@@ -61,6 +65,10 @@ Duration lease_runs_for(const SentinelInputs &inputs, const Db &master) {
 	return inputs.now < plus(seen->seen_at, valid) ? valid : Duration(0);
 }
 
+Instant election_opened_at(const SentinelInputs &inputs) {
+	return inputs.master_revision != 0 ? inputs.master_seen_at : inputs.data_seen_at;
+}
+
 Instant lease_over_at(const SentinelInputs &inputs) {
 	const Election &election = *inputs.data.election;
 	if (election.lease_runs_for <= Duration(0)) {
@@ -74,7 +82,7 @@ Instant lease_over_at(const SentinelInputs &inputs) {
 	if (is_its_last && (seen->beat.released || seen->beat.yielded)) {
 		return inputs.now;
 	}
-	return plus(is_its_last ? seen->seen_at : inputs.data_seen_at, election.lease_runs_for);
+	return plus(is_its_last ? seen->seen_at : election_opened_at(inputs), election.lease_runs_for);
 }
 
 namespace {
@@ -162,33 +170,39 @@ MasterHealth judge_master(const SentinelInputs &inputs, const Db &master) {
 namespace {
 
 /// What one server's lineage says about the ancestors of `timeline`, or nullopt.
-std::optional<std::vector<HistoryEntry>> ancestors_in(const KeeperInfo &info, Timeline timeline) {
-	if (info.position.timeline == timeline) {
-		return info.history;
+std::optional<std::vector<HistoryEntry>> ancestors_in(const TimelineHistory &line,
+                                                      Timeline timeline) {
+	if (line.timeline == timeline) {
+		return line.history;
 	}
 	const auto found =
-	    std::find_if(info.history.begin(), info.history.end(),
+	    std::find_if(line.history.begin(), line.history.end(),
 	                 [&](const HistoryEntry &entry) { return entry.timeline == timeline; });
-	if (found == info.history.end()) {
+	if (found == line.history.end()) {
 		return std::nullopt;
 	}
-	return std::vector<HistoryEntry>(info.history.begin(), found);
+	return std::vector<HistoryEntry>(line.history.begin(), found);
 }
 
 }  // namespace
 
-Ancestry ancestry_of(const SentinelInputs &inputs, Timeline timeline, const DbUid &best_source) {
+Ancestry ancestry_of(const SentinelInputs &inputs, Timeline timeline, const DbUid &master) {
+	if (inputs.data.master_history) {
+		if (auto ancestors = ancestors_in(*inputs.data.master_history, timeline)) {
+			return Ancestry{true, false, std::move(*ancestors)};
+		}
+	}
 	Ancestry ancestry;
 	for (const auto &[uid, db] : inputs.data.dbs) {
 		const KeeperInfo *info = info_of(inputs, db);
 		if (!info) {
 			continue;
 		}
-		auto ancestors = ancestors_in(*info, timeline);
+		auto ancestors = ancestors_in({info->position.timeline, info->history}, timeline);
 		if (!ancestors) {
 			continue;
 		}
-		if (uid == best_source) {
+		if (uid == master) {
 			return Ancestry{true, false, std::move(*ancestors)};
 		}
 		if (ancestry.known && !histories_agree(ancestry.history, *ancestors)) {

@@ -17,6 +17,8 @@ namespace stolon::core::sentinel {
 Instant plus(Instant from, Duration by);
 Instant latest(std::initializer_list<Instant> instants);
 
+/// Both its timeline and its LSN are told.
+bool is_known(WalPosition position);
 /// How many bytes `behind` is behind `ahead`; 0 when it is not.
 std::uint64_t bytes_behind(Lsn ahead, Lsn behind);
 
@@ -44,23 +46,28 @@ Duration validity_of(const Beat &beat);
 /// How long the lease of a server whose term ends now may go on, counted from when its last beat
 /// was seen; 0: it is over.
 Duration lease_runs_for(const SentinelInputs &inputs, const Db &master);
+/// When the open election was first seen: the opening has written `master`; whatever writes the
+/// view later, an operator too, does not move this.
+Instant election_opened_at(const SentinelInputs &inputs);
 /// When the lease that the open election found is over; at the latest now, when it is.
 Instant lease_over_at(const SentinelInputs &inputs);
 
-/// Ancestors of a timeline, as far as somebody present knows them.
+/// Ancestors of a timeline, as far as clusterdata or somebody present knows them.
 struct Ancestry {
 	bool known = false;
 	bool contradictory = false;  ///< two servers disagree about it: then nobody can be placed
 	std::vector<HistoryEntry> history;
 };
-Ancestry ancestry_of(const SentinelInputs &inputs, Timeline timeline, const DbUid &best_source);
+/// Of a timeline of the (old) master. What was recorded while it was writable counts first, then
+/// what it says itself, then what the others say.
+Ancestry ancestry_of(const SentinelInputs &inputs, Timeline timeline, const DbUid &master);
 
 /// Where a candidate lies in relation to a position that is known to have been reached.
 enum class Standing {
 	Contains,   ///< it has everything up to there
 	Behind,     ///< the same line, but not as far
 	Unrelated,  ///< it left that line before that position, or was never on it
-	Unplaced,   ///< nobody present knows the line well enough to tell
+	Unplaced,   ///< nobody knows the line well enough to tell
 };
 /// `fork_tolerance`: a candidate that left the line at most so many bytes before `known` counts as
 /// Contains (see promotion_may_be_unseen); 0 otherwise.

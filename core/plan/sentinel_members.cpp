@@ -278,12 +278,49 @@ Step record_clones(const SentinelInputs &inputs) {
 	                               "Cloned and running as a standby: " + join(done, ", ") + ".");
 }
 
+/// S-25.
+Step record_history(const SentinelInputs &inputs) {
+	const auto master = lineage_of_master(inputs);
+	if (inputs.data.phase != ClusterPhase::Normal || !master || master->history.empty()) {
+		return std::nullopt;
+	}
+	const TimelineHistory history{master->position.timeline, master->history};
+	if (inputs.data.master_history == history) {
+		return std::nullopt;
+	}
+	Draft draft(inputs);
+	draft.data.master_history = history;
+	const HistoryEntry &parent = history.history.back();
+	return std::move(draft).finish(
+	    "S-25", "Recorded: the master is on timeline " + std::to_string(history.timeline.value) +
+	                ", which began on timeline " + std::to_string(parent.timeline.value) + " at " +
+	                parent.end.to_string() + ".");
+}
+
+/// S-26. After a restart in place the beats tell how far recovery has come; how far the master had
+/// come before only those sentinels know that saw it.
+Step record_progress(const SentinelInputs &inputs) {
+	const Db *master = inputs.data.find_db(inputs.data.master);
+	const BeatObservation *seen = master ? beat_of(inputs, master->keeper) : nullptr;
+	if (inputs.data.phase != ClusterPhase::Normal || !seen || seen->beat.db != master->uid ||
+	    seen->beat.epoch != inputs.data.epoch || seen->beat.writable || !is_known(seen->furthest) ||
+	    further(seen->furthest, inputs.data.named_at) == inputs.data.named_at) {
+		return std::nullopt;
+	}
+	Draft draft(inputs);
+	draft.data.named_at = seen->furthest;
+	return std::move(draft).finish("S-26", "Master " + master->uid.value + " on keeper " +
+	                                           master->keeper.value +
+	                                           " is in recovery again; it had come as far as " +
+	                                           seen->furthest.to_string() + ".");
+}
+
 }  // namespace
 
 SentinelDecision keep_members(const SentinelInputs &inputs) {
 	SentinelDecision waiting;
-	for (const auto rule :
-	     {add_nodes, update_addresses, replace_useless, forget_dbs, record_clones}) {
+	for (const auto rule : {add_nodes, update_addresses, replace_useless, forget_dbs, record_clones,
+	                        record_history, record_progress}) {
 		if (auto step = rule(inputs)) {
 			if (step->write) {
 				return std::move(*step);

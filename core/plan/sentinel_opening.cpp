@@ -19,7 +19,7 @@ std::string objection(const SentinelInputs &inputs, const Db &db, WalPosition la
 	if (info->role != PgRole::Standby) {
 		return "it is not a standby";
 	}
-	if (!info->position.timeline.valid() || !info->position.lsn.valid()) {
+	if (!is_known(info->position)) {
 		return "it does not know its WAL position yet";
 	}
 	if (!last_known.lsn.valid()) {
@@ -40,11 +40,12 @@ std::string objection(const SentinelInputs &inputs, const Db &db, WalPosition la
 /// The last position that the master is known to have reached.
 WalPosition last_known_of(const SentinelInputs &inputs, const Db &master) {
 	const BeatObservation *seen = beat_of(inputs, master.keeper);
-	if (seen && seen->beat.db == master.uid && seen->beat.epoch == inputs.data.epoch &&
-	    seen->beat.position.timeline.valid() && seen->beat.position.lsn.valid()) {
+	if (seen && seen->beat.db == master.uid && seen->beat.epoch == inputs.data.epoch) {
 		const WalPosition told = further(seen->beat.position, seen->furthest);
 		// While it is in recovery a beat tells what was replayed, which may be less than it has.
-		return seen->beat.writable ? told : further(told, inputs.data.named_at);
+		if (is_known(told)) {
+			return seen->beat.writable ? told : further(told, inputs.data.named_at);
+		}
 	}
 	// It has not beaten since it was named: nothing can have been acknowledged beyond the vote that
 	// it was named with.
@@ -119,6 +120,9 @@ SentinelDecision permit_resume(const SentinelInputs &inputs, const Db &master,
 	}
 	Draft draft(inputs);
 	draft.data.resume = permit;
+	// Its next beats tell how far recovery has come, and a sentinel that has just been started has
+	// not seen those of before.
+	draft.data.named_at = further(draft.data.named_at, last_known_of(inputs, master));
 	SentinelDecision decision = std::move(draft).finish(
 	    "S-07", health.sentence + " Nobody else can take over (" + why_nobody(electorate) +
 	                "), so it is permitted to start again in place.");

@@ -31,6 +31,7 @@ struct SentinelInputs {
 	Instant contact_since;
 	ClusterData data;
 	Instant data_seen_at;              ///< when the present revision of clusterdata was first seen
+	Instant election_asked_at;         ///< when the open election was first seen with these voters
 	std::int64_t master_revision = 0;  ///< mod_revision of the `master` key, 0 if absent
 	Instant master_seen_at;            ///< when that revision was first seen
 	std::map<KeeperUid, BeatObservation> beats;
@@ -85,6 +86,10 @@ struct SentinelDecision {
 ///  open
 ///       an election although its lease still runs. Not within 2 x failInterval of the naming.
 ///       Nobody is asked (S-14) or named (S-03, S-04) before that lease is over.
+///  S-25 the master's timeline has changed: record its history, for an election in which nobody who
+///       is present knows it.
+///  S-26 the master of this term was writable and is in recovery again: note in `named_at` how far
+///       it had come, as its beats tell less now, and another sentinel may not have seen more.
 ///
 ///  A switchover (docs/decisions/0016-switchover.md), before the rules above:
 ///

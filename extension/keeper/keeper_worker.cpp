@@ -111,10 +111,9 @@ private:
 
 	void read_view() {
 		const auto *entry = mirror_.find(keys_.clusterdata());
-		const std::int64_t revision = entry ? entry->mod_revision : 0;
-		if (revision != data_revision_) {
-			data_revision_ = revision;
-			take_clusterdata(entry);
+		if (entry != nullptr && !store::is_same(data_entry_, *entry)) {
+			data_entry_ = *entry;
+			take_clusterdata(*entry);
 		}
 		const auto *master = mirror_.find(keys_.master());
 		master_.reset();
@@ -128,10 +127,8 @@ private:
 	}
 
 	// A value that is gone or damaged changes nothing (C-8): what was known goes on to be true.
-	void take_clusterdata(const store::MirrorEntry *entry) {
-		if (entry == nullptr)
-			return;
-		auto parsed = core::parse_clusterdata(entry->value);
+	void take_clusterdata(const store::MirrorEntry &entry) {
+		auto parsed = core::parse_clusterdata(entry.value);
 		if (!parsed) {
 			ereport(LOG, (errmsg("stolon: the value of \"%s\" is damaged and ignored: %s",
 			                     keys_.clusterdata().c_str(), parsed.error().message.c_str()),
@@ -386,7 +383,7 @@ private:
 	store::Presence presence_;
 
 	std::optional<core::ClusterData> data_;
-	std::int64_t data_revision_ = 0;
+	store::MirrorEntry data_entry_;
 	std::optional<core::MasterKey> master_;
 	std::int64_t master_revision_ = 0;
 

@@ -8,6 +8,7 @@ namespace {
 constexpr std::string_view full = R"({"formatVersion":1,"clusterUID":"0123456789abcdef",
 	"systemID":"7123456789012345678","generation":12,"epoch":3,"phase":"normal",
 	"namedAt":{"timeline":2,"lsn":"0/3000000"},
+	"masterHistory":{"timeline":2,"history":[{"timeline":1,"end":"0/3000000"}]},
 	"election":{"epoch":3,"oldMaster":"aaaaaaaa","lastKnown":{"timeline":2,"lsn":"0/5000060"},
 		"history":[{"timeline":1,"end":"0/3000000"}],"leaseRunsForMs":1500,"voters":["bbbbbbbb"],"reason":"expired"},
 	"resume":{"db":"aaaaaaaa","beatRevision":77},
@@ -49,6 +50,8 @@ TEST(ClusterDataText, IsReadCompletely) {
 	EXPECT_EQ(data->phase, ClusterPhase::Normal);
 	EXPECT_TRUE(data->master.empty());
 	EXPECT_EQ(data->named_at, (WalPosition{Timeline{2}, Lsn{0x3000000}}));
+	EXPECT_EQ(data->master_history,
+	          (TimelineHistory{Timeline{2}, {{Timeline{1}, Lsn{0x3000000}}}}));
 	ASSERT_TRUE(data->election.has_value());
 	EXPECT_EQ(data->election->old_master, DbUid{"aaaaaaaa"});
 	EXPECT_EQ(data->election->last_known, (WalPosition{Timeline{2}, Lsn{0x5000060}}));

@@ -42,6 +42,11 @@ bool Wal::is_within(const Wal &other, std::uint64_t slack) const {
 	return true;
 }
 
+bool Wal::has_more_than(const Wal &other) const {
+	// One that was promoted has dropped what others may have received beyond that point.
+	return parts.size() != other.parts.size() ? parts.size() > other.parts.size() : end > other.end;
+}
+
 bool Wal::would_stream_from(const Wal &upstream) const {
 	const std::uint32_t mine = parts.back().timeline;
 	if (mine == upstream.parts.back().timeline) {
@@ -182,6 +187,12 @@ void Chaos::something_bad() {
 			if (chance(60)) {
 				return;
 			}
+			if (chance(30) && store_.data) {
+				note("an operator edits the spec");
+				store_.data->spec.election_patience = milliseconds(200 + below(1000));
+				store_.data_revision = ++store_.revision;
+				return;
+			}
 			note(store_.up ? "store away" : "store back");
 			store_.up = !store_.up;
 			return;
@@ -273,6 +284,7 @@ void Chaos::store_tick() {
 void Chaos::observe(ChaosSentinel &sentinel) {
 	const auto old_data = sentinel.view.data_revision;
 	const auto old_master = sentinel.view.master_revision;
+	const auto old_election = sentinel.ready ? sentinel.view.data->election : std::nullopt;
 	const bool first = !sentinel.ready;
 	if (first || now_ - sentinel.last_contact > milliseconds(400)) {
 		sentinel.contact_since = now_;
@@ -289,12 +301,20 @@ void Chaos::observe(ChaosSentinel &sentinel) {
 	if (first || sentinel.view.master_revision != old_master) {
 		sentinel.master_seen_at = now_;
 	}
+	const auto &election = sentinel.view.data->election;
+	if (election && (first || !old_election || old_election->epoch != election->epoch ||
+	                 old_election->voters != election->voters)) {
+		sentinel.asked_at = now_;
+	}
 	for (const auto &[uid, beat] : sentinel.view.beats) {
-		auto &[revision, seen_at] = sentinel.beats_seen[uid];
-		if (revision != beat.mod_revision) {
-			revision = beat.mod_revision;
-			seen_at = now_;
+		ChaosSentinel::SeenBeat &seen = sentinel.beats_seen[uid];
+		const bool same_term = seen.beat.db == beat.beat.db && seen.beat.epoch == beat.beat.epoch;
+		seen.furthest = same_term ? further(seen.furthest, beat.beat.position) : beat.beat.position;
+		if (seen.mod_revision != beat.mod_revision) {
+			seen.mod_revision = beat.mod_revision;
+			seen.seen_at = now_;
 		}
+		seen.beat = beat.beat;
 	}
 }
 
@@ -326,10 +346,12 @@ void Chaos::sentinel_tick(ChaosSentinel &sentinel) {
 	}
 	inputs.data = *sentinel.view.data;
 	inputs.data_seen_at = sentinel.data_seen_at;
+	inputs.election_asked_at = sentinel.asked_at;
 	inputs.master_revision = sentinel.view.master_revision;
 	inputs.master_seen_at = sentinel.master_seen_at;
 	for (const auto &[uid, beat] : sentinel.view.beats) {
-		inputs.beats[uid] = {beat.beat, beat.mod_revision, sentinel.beats_seen.at(uid).second, {}};
+		const ChaosSentinel::SeenBeat &seen = sentinel.beats_seen.at(uid);
+		inputs.beats[uid] = {beat.beat, beat.mod_revision, seen.seen_at, seen.furthest};
 	}
 	inputs.infos = sentinel.view.infos;
 	inputs.nodes = sentinel.view.nodes;
@@ -398,7 +420,8 @@ void Chaos::check_winner(const ClusterData &before, const SentinelDecision &deci
 	for (const auto &other : hosts_) {
 		if (other.up && other.vote && other.vote->epoch == before.election->epoch && other.data &&
 		    store_.infos.contains(other.uid) && store_.infos.at(other.uid).vote &&
-		    other.data->wal.end > has && host->data->wal.is_within(other.data->wal, half_record) &&
+		    other.data->wal.has_more_than(host->data->wal) &&
+		    host->data->wal.is_within(other.data->wal, half_record) &&
 		    std::find(before.election->voters.begin(), before.election->voters.end(),
 		              other.data->db) != before.election->voters.end() &&
 		    sentinels_[0].view.data_revision == store_.data_revision &&

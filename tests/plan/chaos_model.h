@@ -33,6 +33,8 @@ struct Wal {
 	std::vector<HistoryEntry> history() const;
 	/// Everything in here, up to `slack` bytes, is also in `other`.
 	bool is_within(const Wal &other, std::uint64_t slack) const;
+	/// Of two on one line: this one goes on farther.
+	bool has_more_than(const Wal &other) const;
 	/// What PostgreSQL would look at before it streams from `upstream`: numbers only.
 	bool would_stream_from(const Wal &upstream) const;
 	/// This WAL up to `lsn`.
@@ -133,8 +135,14 @@ struct ChaosSentinel {
 	bool stalled = false;  ///< reads are answered, but nothing new is seen
 	Instant contact_since;
 	Instant last_contact;
-	Instant data_seen_at, master_seen_at;
-	std::map<KeeperUid, std::pair<std::int64_t, Instant>> beats_seen;
+	Instant data_seen_at, asked_at, master_seen_at;
+	struct SeenBeat {
+		Beat beat;
+		std::int64_t mod_revision = 0;
+		Instant seen_at;
+		WalPosition furthest;
+	};
+	std::map<KeeperUid, SeenBeat> beats_seen;
 };
 
 class Chaos {

@@ -121,7 +121,7 @@ TEST(SentinelDecision, VotesOfOtherEpochsAndOfStrangersDoNotCount) {
 	world.vote("k2", at(1, 0x5000100));
 	world.vote("k3", at(1, 0x9000000));
 	world.info("k3").vote->epoch.value -= 1;
-	world.pass(seconds(1));
+	world.pass(seconds(5));
 	EXPECT_EQ(world.plan().data.master, world.db("k2"));
 	world.info("k3").vote->epoch.value += 2;
 	EXPECT_EQ(world.plan().data.master, world.db("k2"));
@@ -132,17 +132,6 @@ TEST(SentinelDecision, VotesOfOtherEpochsAndOfStrangersDoNotCount) {
 	EXPECT_EQ(world.plan().data.master, world.db("k3"));
 	world.info("k3").role = PgRole::Primary;
 	EXPECT_EQ(world.plan().data.master, world.db("k2")) << "promoted by hand";
-}
-
-TEST(SentinelDecision, AStandbyThatWasNotAskedDoesNotWin) {
-	World world = World::running();
-	KeeperInfo away = world.info("k3");
-	world.in.infos.erase(KeeperUid{"k3"});
-	world.open_election();
-	world.in.infos[KeeperUid{"k3"}] = away;
-	world.vote("k2", at(1, 0x5000100));
-	world.vote("k3", at(1, 0x5000900));
-	EXPECT_EQ(world.plan().data.master, world.db("k2"));
 }
 
 TEST(SentinelDecision, MaxStandbyLagIsMeasuredAgainstTheLastKnownPosition) {

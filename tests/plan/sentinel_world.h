@@ -27,6 +27,7 @@ public:
 		World world;
 		world.in.now = Instant{seconds(1000)};
 		world.in.contact_since = world.in.data_seen_at = Instant{seconds(900)};
+		world.in.election_asked_at = Instant{seconds(900)};
 		world.in.data = initial_clusterdata(ClusterSpec{}, "0123456789abcdef");
 		world.refill();
 		return world;
@@ -136,6 +137,7 @@ public:
 			ASSERT_EQ(decision.guard_beat_revision,
 			          beat == in.beats.end() ? 0 : beat->second.mod_revision);
 		}
+		see_election_of(decision.data);
 		in.data = decision.data;
 		in.data_seen_at = in.now;
 		++revision_;
@@ -198,6 +200,15 @@ public:
 
 private:
 	std::int64_t revision_ = 200;
+
+	void see_election_of(const ClusterData &next) {
+		const auto &before = in.data.election;
+		const auto &after = next.election;
+		if (after &&
+		    (!before || before->epoch != after->epoch || before->voters != after->voters)) {
+			in.election_asked_at = in.now;
+		}
+	}
 
 	void add_member(const std::string &name) {
 		const KeeperUid uid{name};
