@@ -50,6 +50,7 @@ Bouncer::Bouncer(program::Loop &loop, BouncerOptions options)
       options_(std::move(options)),
       directory_(options_.run_dir + "/" + options_.name),
       socket_path_(directory_ + "/.s.PGSQL." + std::to_string(options_.listen.port)),
+      hold_back_(options_.listen.port, directory_ + "/held-back"),
       driver_(loop, options_.name, socket_path_, hooks()) {}
 
 DriverHooks Bouncer::hooks() {
@@ -59,6 +60,10 @@ DriverHooks Bouncer::hooks() {
 	    is_marked,
 	    [this](const std::vector<ServerConnection> &which) {
 		    return cut_connections(process_->pidfd(), process_->pid(), which);
+	    },
+	    [this](bool on) {
+		    return on ? hold_back_.begin(process_->pidfd(), process_->pid())
+		              : hold_back_.end(process_->pidfd(), process_->pid());
 	    },
 	    [this] {
 		    spdlog::error("{}: killing pgbouncer {}", options_.name, process_->pid());
@@ -82,6 +87,15 @@ void Bouncer::adopt() {
 		             options_.name, found->identity(), identity());
 		found->send_signal(SIGKILL);
 		found->wait_for_end(stop_patience);
+		return;
+	}
+	if (core::Status status = hold_back_.end(found->pidfd(), found->pid());
+	    !status && hold_back_.is_marked()) {
+		spdlog::error("{}: killing pgbouncer {}: what its clients send was held back, and {}",
+		              options_.name, found->pid(), status.error().message);
+		found->send_signal(SIGKILL);
+		found->wait_for_end(stop_patience);
+		hold_back_.forget();
 		return;
 	}
 	process_ = std::move(found);
@@ -196,6 +210,7 @@ void Bouncer::ended(Instant now) {
 	loop_.forget_fd(process_->pidfd());
 	const std::string how = process_->reap();
 	process_.reset();
+	hold_back_.forget();
 	driver_.ended();
 	if (stopping_) {
 		spdlog::info("{}: stopped", options_.name);

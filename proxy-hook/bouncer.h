@@ -8,6 +8,7 @@
 
 #include "core/plan/proxy_plan.h"
 #include "proxy-hook/driver.h"
+#include "proxy-hook/hold_back.h"
 #include "proxy-hook/ini.h"
 #include "proxy-hook/process.h"
 #include "proxy-hook/sockets.h"
@@ -68,6 +69,7 @@ private:
 	std::string socket_path_;
 	std::vector<Fd> sockets_;
 	std::optional<Process> process_;
+	HoldBack hold_back_;
 	Driver driver_;
 	std::vector<core::Backend> written_;
 	std::string marker_;

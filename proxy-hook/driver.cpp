@@ -36,6 +36,7 @@ Driver::Driver(program::Loop &loop, std::string name, const std::string &socket_
 void Driver::set_goal(BouncerGoal goal) {
 	if (goal != goal_) {
 		goal_ = std::move(goal);
+		calming_since_.reset();
 		not_before_ = std::min(not_before_, store::now() + retry_delay);
 		loop_.wake();
 	}
@@ -67,6 +68,8 @@ void Driver::ended() {
 	applied_.reset();
 	served_term_.reset();
 	stuck_since_.reset();
+	held_back_since_.reset();
+	calming_since_.reset();
 	pause_unanswered_ = false;
 }
 
@@ -79,10 +82,14 @@ Instant Driver::step(Instant now) {
 		check_hung(now);
 		reconcile(now);
 		look_for_stuck(now);
+		look_for_logins(now);
 	}
 	Instant wake = now + (console_.is_idle() ? core::Duration(never) : core::Duration(hung_after));
 	if (now < not_before_) {
 		wake = std::min(wake, not_before_);
+	}
+	if (held_back_since_) {
+		wake = std::min(wake, std::max(look_for_logins_at_, now));
 	}
 	return stuck_since_ ? std::min(wake, look_again_at_) : wake;
 }
@@ -135,15 +142,35 @@ void Driver::reconcile(Instant now) {
 void Driver::hold() {
 	const bool paused =
 	    applied_ && (applied_->mode == BouncerMode::Hold || applied_->mode == BouncerMode::Close);
+	if (!paused && goal_.orderly && !is_calm(store::now())) {
+		return;
+	}
+	calming_since_.reset();
 	applied_ = goal_;
 	if (paused) {
 		return;
 	}
+	pause();
+	if (held_back_since_) {
+		// When this is answered, PAUSE was read: it was sent before.
+		console_.send({"SHOW VERSION"}, [this](const auto &) { let_pass(); });
+	}
+}
+
+void Driver::pause() {
 	pause_unanswered_ = true;
 	pause_console_.send({"PAUSE"}, [this](core::Result<std::vector<AdminAnswer>> answers) {
-		if (answers && (answers->front().tag == "PAUSE" || !answers->front().ok())) {
-			// An error means that it was paused already.
+		if (answers && answers->front().tag == "PAUSE") {
 			pause_unanswered_ = false;
+		} else if (answers) {
+			// It was paused by an earlier proxy, which says nothing about open transactions. In one
+			// write, so that nobody gets in between.
+			pause_console_.send({"RESUME", "PAUSE"},
+			                    [this](core::Result<std::vector<AdminAnswer>> again) {
+				                    if (again && again->back().tag == "PAUSE") {
+					                    pause_unanswered_ = false;
+				                    }
+			                    });
 		}
 	});
 }
@@ -155,6 +182,7 @@ void Driver::serve() {
 		retry_later(store::now());
 		return;
 	}
+	hold_back();
 	// One write: nothing comes in between (LESSONS P-1).
 	console_.send(
 	    {"RELOAD", "RESUME", "SHOW SERVERS"},
@@ -194,6 +222,7 @@ void Driver::served(const BouncerGoal &goal, const std::string &marker,
 		stuck_since_.reset();
 	}
 	check_file(marker);
+	look_for_logins_at_ = store::now();
 }
 
 /// RELOAD says "ok" to a file that it could not read (LESSONS P-7).

@@ -29,6 +29,8 @@ struct BouncerGoal {
 	/// Of the master's epoch. Server connections to other backends that date from an older term are
 	/// cut; a mere change of address lets their transactions finish.
 	std::uint64_t term = 0;
+	/// Hold: the servers are well, so there is time for logins that are under way.
+	bool orderly = false;
 	bool operator==(const BouncerGoal &) const = default;
 };
 
@@ -42,6 +44,8 @@ struct DriverHooks {
 	std::function<bool(const AdminAnswer &config, const std::string &marker)> is_read;
 	/// Cuts server connections; returns how many. Denied: this system does not let us.
 	std::function<core::Result<int>(const std::vector<ServerConnection> &)> cut;
+	/// Keeps what clients send from now on in the kernel (true), or lets it pass (false).
+	std::function<core::Status(bool)> hold_back;
 	/// The console has not answered for long.
 	std::function<void()> hung;
 };
@@ -76,6 +80,8 @@ private:
 	void check_hung(core::Instant now);
 	void reconcile(core::Instant now);
 	void hold();
+	bool is_calm(core::Instant now);
+	void pause();
 	void serve();
 	void served(const BouncerGoal &goal, const std::string &marker,
 	            const std::vector<AdminAnswer> &answers);
@@ -83,6 +89,9 @@ private:
 	void look_for_stuck(core::Instant now);
 	void cut(const AdminAnswer &servers, bool only_obsolete);
 	void kill_databases(const std::vector<ServerConnection> &stuck);
+	void hold_back();
+	void let_pass();
+	void look_for_logins(core::Instant now);
 	void retry_later(core::Instant now);
 
 	program::Loop &loop_;
@@ -102,7 +111,19 @@ private:
 	std::optional<core::Instant> stuck_since_;
 	core::Instant look_again_at_;
 	bool close_needed_only_ = true;
+	/// Clients' requests are held back since then.
+	std::optional<core::Instant> held_back_since_;
+	core::Instant look_for_logins_at_;
+	/// An orderly Hold waits for logins since then; that none is under way any more.
+	std::optional<core::Instant> calming_since_;
+	bool calm_ = false;
 };
+
+/// Whether each pool with waiting clients has a connection to a server of the present
+/// configuration, and no other one is needed any more. From SHOW POOLS and SHOW SERVERS.
+bool are_logged_in(const AdminAnswer &pools, const AdminAnswer &servers);
+/// Whether a login at a server is under way, or will be for clients that wait. From SHOW POOLS.
+bool is_unsettled(const AdminAnswer &pools);
 
 /// The rows of SHOW SERVERS that are to be cut: all, or those that an earlier configuration made.
 std::vector<ServerConnection> connections_to_cut(const AdminAnswer &servers, bool only_obsolete);

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -23,6 +25,10 @@ constexpr auto answer_patience = seconds(2);
 /// Before Postgres closes the held connection (authentication_timeout, 60 s by default).
 constexpr auto usual_renewal = seconds(20);
 constexpr auto shortest_renewal = seconds(1);
+/// Of silence, with keepalives being sent: a host that is gone or cut off. Before that, new
+/// connections to it may fail, and long before, clients' statements get stuck there.
+constexpr int silence_ms = 2000;
+constexpr int keepalive_s = 1;
 constexpr auto never = seconds(3600);
 constexpr std::size_t max_answer_bytes = 4096;
 
@@ -37,6 +43,14 @@ std::string startup_packet() {
 	       std::string(body, sizeof(body));
 }
 
+void watch_for_silence(int fd) {
+	constexpr int on = 1;
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive_s, sizeof(keepalive_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &keepalive_s, sizeof(keepalive_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_ms, sizeof(silence_ms));
+}
+
 core::Result<Fd> start_connecting(const core::Backend &to) {
 	addrinfo hints{};
 	hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
@@ -46,6 +60,7 @@ core::Result<Fd> start_connecting(const core::Backend &to) {
 		return core::Error{core::ErrorKind::NotFound, to.host + " is not an address"};
 	}
 	Fd fd(socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+	watch_for_silence(fd.get());
 	const bool failed =
 	    connect(fd.get(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS;
 	const int error_number = errno;

@@ -1,4 +1,5 @@
 // Notices at once that the master's Postgres is gone although its host still answers.
+// A host that does not answer is noticed after two seconds.
 //
 // The view says so only after the launcher's word, or after failInterval when the launcher died
 // with it. Until then every connection that pgbouncer tries is refused, and pgbouncer 1.18 answers

@@ -224,6 +224,7 @@ void Proxy::act(const core::ProxyDecision &decision) {
 		case core::ProxyGoal::Queue:
 			state_.paused = true;
 			goal.mode = BouncerMode::Hold;
+			goal.orderly = !decision.paused_for.empty();
 			break;
 		case core::ProxyGoal::Close:
 			state_.paused = true;

@@ -80,7 +80,8 @@ struct ProxyDecision {
 ///  Queue.
 ///       Not for longer than its timeout and a little: a sentinel that dies must not leave clients
 ///       waiting for ever.
-///  P-09 connections to the master are refused, whatever it said last: Queue.
+///  P-09 connections to the master break, are refused or get no answer, whatever it said last:
+///  Queue.
 ProxyDecision plan_proxy(const ProxyInputs &inputs);
 
 }  // namespace stolon::core

@@ -19,6 +19,7 @@
 #include <fstream>
 #include <functional>
 
+#include "proxy-hook/pidfd.h"
 #include "proxy-hook/probe.h"
 
 namespace stolon::proxy {
@@ -323,7 +324,7 @@ TEST_F(BouncerTest, ClientsThatComeBeforeThereIsAMasterWaitForIt) {
 }
 
 // LESSONS P-1: a single client that gets an error fails this test. The pool is small and each round
-// long enough for its logins to be over: a login that a pause interrupts is another matter.
+// long enough for its logins to be over; the next test is about those that a pause interrupts.
 TEST_F(BouncerTest, RepointingBackAndForthUnderLoadCostsNoClientAnError) {
 	options.pool.default_pool_size = 2;
 	make_bouncer();
@@ -345,6 +346,44 @@ TEST_F(BouncerTest, RepointingBackAndForthUnderLoadCostsNoClientAnError) {
 }
 
 // A transaction that is open at a mere change of address is let finish where it began.
+// Some clients begin a transaction while the first login at the next server is under way, and
+// pgbouncer remembers that the pause has interrupted another one.
+TEST_F(BouncerTest, ALoginThatAPauseInterruptsCostsNoClientAnError) {
+	ASSERT_TRUE(serve(a, 1));
+	std::ofstream(run_dir + "/script") << "\\set wait random(1, 30)\n\\sleep :wait ms\nselect 1;\n";
+	Child load({"pgbench", "-n", "-c", "50", "-T", "6", "-f", run_dir + "/script", connection()},
+	           run_dir + "/load");
+	int repoints = 0;
+	while (!load.ended()) {
+		ASSERT_TRUE(hold());
+		pass(milliseconds(100));  // Somebody waits.
+		ASSERT_TRUE(serve(repoints % 2 == 0 ? b : a, static_cast<std::uint64_t>(repoints) + 2));
+		pass(milliseconds(5));
+		++repoints;
+	}
+	EXPECT_EQ(load.exit_code(), 0) << load.output();
+	EXPECT_GT(repoints, 5);
+}
+
+TEST_F(BouncerTest, WhatAPredecessorHasHeldBackPassesWhenItIsTakenOver) {
+	ASSERT_TRUE(serve(a, 1));
+	std::ofstream(run_dir + "/script") << "\\sleep 10 ms\nselect 1;\n";
+	Child load({"pgbench", "-n", "-c", "4", "-t", "100", "-f", run_dir + "/script", connection()},
+	           run_dir + "/load");
+	pass(milliseconds(300));
+	const std::string marker = run_dir + "/rw-0/held-back";
+	Fd process(open_pidfd(bouncer->pid()));
+	HoldBack predecessor(options.listen.port, marker);
+	ASSERT_TRUE(predecessor.begin(process.get(), bouncer->pid()).ok());
+	pass(seconds(2));
+	ASSERT_FALSE(load.ended()) << "nothing was held back";
+	ASSERT_TRUE(std::filesystem::exists(marker));
+	make_bouncer();
+	ASSERT_TRUE(drive([&] { return load.ended(); }));
+	EXPECT_EQ(load.exit_code(), 0) << load.output();
+	EXPECT_FALSE(std::filesystem::exists(marker));
+}
+
 TEST_F(BouncerTest, AChangeOfAddressLetsTransactionsFinish) {
 	ASSERT_TRUE(serve(a, 1));
 	auto client = psql("select pg_sleep(1)");

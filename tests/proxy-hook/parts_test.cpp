@@ -101,6 +101,28 @@ TEST(Backends, TheLargestGroupWithOnePortIsUsed) {
 	EXPECT_EQ(with_common_port({}), Backends{});
 }
 
+TEST(HoldBack, AnOrderlyPauseWaitsForLoginsAndForClientsThatWillCauseSome) {
+	AdminAnswer pools{"SHOW", "", {"cl_waiting", "sv_login"}, {{"0", "0"}, {"0", "0"}}};
+	EXPECT_FALSE(is_unsettled(pools));
+	pools.rows[1] = {"0", "1"};
+	EXPECT_TRUE(is_unsettled(pools));
+	pools.rows[1] = {"1", "0"};
+	EXPECT_TRUE(is_unsettled(pools));
+}
+
+TEST(HoldBack, LastsUntilEachPoolWithWaitingClientsHasANewConnection) {
+	AdminAnswer pools{
+	    "SHOW", "", {"database", "user", "cl_waiting"}, {{"d", "u", "2"}, {"d", "v", "0"}}};
+	AdminAnswer servers{"SHOW", "", {"database", "user", "state", "close_needed"}, {}};
+	EXPECT_FALSE(are_logged_in(pools, servers));
+	servers.rows = {{"d", "u", "active", "1"}, {"d", "u", "new", "0"}, {"d", "v", "idle", "0"}};
+	EXPECT_FALSE(are_logged_in(pools, servers));
+	servers.rows.push_back({"d", "u", "active", "0"});
+	EXPECT_TRUE(are_logged_in(pools, servers));
+	pools.rows.push_back({"other", "u", "1"});
+	EXPECT_FALSE(are_logged_in(pools, servers));
+}
+
 TEST(Cut, OnlyConnectionsOfAnEarlierConfigurationAreObsolete) {
 	AdminAnswer servers;
 	servers.columns = {"database", "addr", "port", "local_port", "close_needed"};

@@ -1,0 +1,22 @@
+// The sockets of another process, reached through duplicates (pidfd_getfd).
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace stolon::proxy {
+
+/// A numeric address and a port; empty and 0 for what is no TCP socket.
+struct Endpoint {
+	std::string host;
+	int port = 0;
+};
+
+/// The numbers of a process's fds.
+std::vector<int> fd_numbers(int pid);
+
+/// Of a duplicate: where the other side is, and our own port (0: no TCP socket).
+Endpoint remote_end_of(int fd);
+int local_port_of(int fd);
+
+}  // namespace stolon::proxy
