@@ -79,14 +79,22 @@ class Etcd:
     def watch(self, key):
         """Yields (mod_revision, value) for each change of a key from now on, until the connection
         breaks."""
+        for kv in self._watch({"key": _encode(key)}):
+            yield int(kv.get("mod_revision", 0)), _decode(kv.get("value", ""))
+
+    def watch_prefix(self, prefix):
+        """Yields (key, value) for each change of a key that begins so; the value of a deleted one is ""."""
+        after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        for kv in self._watch({"key": _encode(prefix), "range_end": _encode(after)}):
+            yield _decode(kv["key"]), _decode(kv.get("value", ""))
+
+    def _watch(self, request):
         connection = http.client.HTTPConnection(self.address, self.port, timeout=None)
-        body = json.dumps({"create_request": {"key": _encode(key)}})
-        connection.request("POST", "/v3/watch", body)
+        connection.request("POST", "/v3/watch", json.dumps({"create_request": request}))
         answer = connection.getresponse()
         while True:
             line = answer.readline()
             if not line:
                 return
             for event in json.loads(line).get("result", {}).get("events", []):
-                kv = event.get("kv", {})
-                yield int(kv.get("mod_revision", 0)), _decode(kv.get("value", ""))
+                yield event.get("kv", {})

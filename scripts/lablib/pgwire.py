@@ -136,6 +136,16 @@ class Connection:
         rows = self.query(sql, timeout)
         return rows[0][0] if rows else None
 
+    def take_socket(self):
+        """For a caller that looks after many sessions by itself; this one has none from here on."""
+        taken, self._socket = self._socket, socket.socket()
+        return taken
+
+    @staticmethod
+    def error_of(body):
+        """What the body of an ErrorResponse says."""
+        return PgError(Connection._fields(body))
+
     # The protocol: https://www.postgresql.org/docs/15/protocol-message-formats.html
 
     def _start_tls(self, host, root_certificate):
