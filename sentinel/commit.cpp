@@ -1,8 +1,6 @@
 #include "sentinel/commit.h"
 
 #include <charconv>
-#include <chrono>
-#include <ctime>
 
 namespace stolon::sentinel {
 
@@ -80,19 +78,6 @@ store::TxnRequest initial_transaction(const core::Keys &keys, std::int64_t leade
 	                    created_at(keys.sentinel_leader(), leader_term)};
 	request.then_ops.push_back(Op::put(keys.clusterdata(), core::clusterdata_to_text(data)));
 	return request;
-}
-
-std::string wall_clock_text() {
-	const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
-	const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count();
-	const std::time_t whole = static_cast<std::time_t>(ms / 1000);
-	std::tm parts{};
-	gmtime_r(&whole, &parts);
-	char text[64];
-	const std::size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-	char fraction[16];
-	std::snprintf(fraction, sizeof fraction, ".%03dZ", static_cast<int>(ms % 1000));
-	return std::string(text, length) + fraction;
 }
 
 }  // namespace stolon::sentinel

@@ -29,7 +29,4 @@ store::TxnRequest decision_transaction(const core::Keys &keys, const store::Mirr
 store::TxnRequest initial_transaction(const core::Keys &keys, std::int64_t leader_term,
                                       const core::ClusterData &data);
 
-/// The present time in RFC 3339 with milliseconds, UTC.
-std::string wall_clock_text();
-
 }  // namespace stolon::sentinel

@@ -144,7 +144,10 @@ void Observations::update_switchover(core::Instant seen_at) {
 		return;
 	}
 	const bool is_new = switchover->id != switchover_;
-	if (is_new) {
+	// One that was scheduled begins when its time has come.
+	const bool begins = switchover->at && switchover->is_running() &&
+	                    switchover_step_ == core::SwitchoverPhase::Requested;
+	if (is_new || begins) {
 		switchover_seen_at_ = seen_at;
 	}
 	if (is_new || switchover->phase != switchover_step_) {

@@ -152,6 +152,7 @@ void Sentinel::initialise() {
 
 void Sentinel::decide(Instant now) {
 	core::SentinelInputs inputs = observations_.inputs(now);
+	inputs.wall = store::wall_now();
 	inputs.fresh_db_uids = random_db_uids(inputs.data.keepers.size() + inputs.nodes.size() + 1);
 	const core::SentinelDecision decision = core::plan_sentinel(inputs);
 	plan_wake_at_ = decision.wake_at;
@@ -164,7 +165,8 @@ void Sentinel::decide(Instant now) {
 	                  leadership_.term()};
 	const std::string what =
 	    "generation " + std::to_string(decision.data.generation) + " of the view";
-	send(decision_transaction(observations_.keys(), mirror_, basis, decision, wall_clock_text()),
+	send(decision_transaction(observations_.keys(), mirror_, basis, decision,
+	                          core::format_wall_time(inputs.wall)),
 	     what, now);
 }
 

@@ -65,3 +65,51 @@ END
 $$;
 
 GRANT EXECUTE ON FUNCTION stolon.pgbouncer_auth(text) TO stolon_pgbouncer;
+
+-- Makes another keeper the master. On a standby it shows each step and waits for the outcome; on the master it ends when
+-- clients are let wait, since its own transaction would be waited for.
+CREATE FUNCTION stolon.switchover(
+	target text DEFAULT NULL,
+	timeout interval DEFAULT '10 s',
+	at timestamptz DEFAULT NULL,
+	OUT id text,
+	OUT state text,
+	OUT reason text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'stolon_switchover'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION stolon.switchover(text, interval, timestamptz) IS
+	'makes the keeper target (or the standby that is closest) the master, now or at a time; the timeout is for each step';
+
+-- Ends the present switchover, or the one of this id, before the master is stopped.
+CREATE FUNCTION stolon.switchover_cancel(
+	operation text DEFAULT NULL,
+	OUT id text,
+	OUT state text,
+	OUT reason text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'stolon_switchover_cancel'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION stolon.switchover_cancel(text) IS
+	'ends the present switchover, or the one of this id, before the master is stopped';
+
+-- The last switchover that was asked for, as of known_at.
+CREATE FUNCTION stolon.switchover_status(
+	OUT id text,
+	OUT state text,
+	OUT over boolean,
+	OUT target text,
+	OUT at timestamptz,
+	OUT reason text,
+	OUT known_at timestamptz)
+RETURNS record
+AS 'MODULE_PATHNAME', 'stolon_switchover_status'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION stolon.switchover_status() IS
+	'step or outcome of the last switchover that was asked for, as this server knew it at known_at';
+
+REVOKE ALL ON FUNCTION stolon.switchover(text, interval, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION stolon.switchover_cancel(text) FROM PUBLIC;

@@ -16,13 +16,17 @@ struct InitOptions {
 struct SwitchoverOptions {
 	std::string to;  ///< a keeper; "" = the sentinel chooses
 	std::string timeout = "10s";
+	std::string at;            ///< "" = now
+	bool cancel = false;       ///< end the present one instead
+	std::string cancelled_id;  ///< ... if it is this one; "" = whichever
 };
 
 /// Puts the cluster's first clusterdata. Refuses when anything of a cluster of that name is left.
 int run_init(const program::CommonOptions &common, const InitOptions &options);
 /// Shows the cluster.
 int run_status(const program::CommonOptions &common, bool as_json);
-/// Asks for another master, and shows the steps until the outcome is there.
+/// Asks for another master, and shows the steps until the outcome is there; or leaves the request
+/// for a later time, or takes one back.
 int run_switchover(const program::CommonOptions &common, const SwitchoverOptions &options);
 /// Prints the spec in effect as JSON.
 int run_spec(const program::CommonOptions &common);

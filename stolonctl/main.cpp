@@ -58,6 +58,17 @@ int main(int argc, char **argv) {
 	                 "For each step; one that takes longer ends the switchover, and while the "
 	                 "master has not been stopped everything is as before")
 	    ->capture_default_str();
+	CLI::Option *at = switchover->add_option("--at", switchover_options.at,
+	                                         "Begin at this time (RFC 3339, or 'YYYY-MM-DD "
+	                                         "HH:MM[:SS]' here); the command does not wait");
+	CLI::Option *cancel =
+	    switchover
+	        ->add_option("--cancel", switchover_options.cancelled_id,
+	                     "End the present switchover, or the one of this ID, scheduled or under "
+	                     "way, before the master is stopped")
+	        ->expected(0, 1)
+	        ->type_name("[ID]")
+	        ->excludes(at);
 	CLI::App *spec = add("spec", "Print the cluster spec in effect, as JSON.");
 	CLI::App *version = add("version", "Print the version.");
 
@@ -72,6 +83,7 @@ int main(int argc, char **argv) {
 		return ctl::run_status(common, as_json);
 	}
 	if (switchover->parsed()) {
+		switchover_options.cancel = cancel->count() > 0;
 		return ctl::run_switchover(common, switchover_options);
 	}
 	if (spec->parsed()) {

@@ -167,6 +167,8 @@ Json status_json(const std::string &cluster_name, const ClusterView &view,
 	json.set("generation", number(data.generation));
 	json.set("master", master_json(data));
 	json.set("election", election_json(data));
+	json.set("switchover",
+	         data.switchover ? core::write_switchover(*data.switchover) : Json::null());
 	Json keepers = Json::array();
 	for (const KeeperStatus &keeper : report.keepers) {
 		keepers.push(keeper_json(keeper));

@@ -154,6 +154,14 @@ std::string election_text(const core::Election &election) {
 	       (election.last_known.lsn.valid() ? election.last_known.to_string() : "nothing");
 }
 
+std::string switchover_text(const core::Switchover &switchover) {
+	std::string text = switchover.id + ", " + core::describe_state(switchover);
+	if (!switchover.to.empty()) {
+		text += ", to " + switchover.to.value;
+	}
+	return switchover.cancel ? text + ", to be cancelled" : text;
+}
+
 }  // namespace
 
 std::string status_text(const std::string &cluster_name, const ClusterView &view,
@@ -172,8 +180,7 @@ std::string status_text(const std::string &cluster_name, const ClusterView &view
 	                         std::to_string(data.generation));
 	out += line("Election", data.election ? election_text(*data.election) : "none open");
 	if (data.switchover && !data.switchover->is_over()) {
-		out += line("Switchover",
-		            data.switchover->id + ", step " + core::to_string(data.switchover->phase));
+		out += line("Switchover", switchover_text(*data.switchover));
 	}
 	if (view.last_event) {
 		out += line("Last event", event_text(*view.last_event));

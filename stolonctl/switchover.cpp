@@ -1,9 +1,10 @@
 // `stolonctl switchover`
-#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <thread>
 
+#include "core/model/switchover_request.h"
 #include "stolonctl/commands.h"
 #include "stolonctl/connection.h"
 #include "stolonctl/table.h"
@@ -18,9 +19,7 @@ using core::Switchover;
 using core::SwitchoverPhase;
 
 constexpr core::Duration poll_pause = core::milliseconds(50);
-/// The sentinel ends each step after the timeout; a stop that is under way takes longer, and so
-/// does an election after a successor that failed.
-constexpr core::Duration grace = core::seconds(60);
+constexpr int max_attempts = 10;
 
 volatile std::sig_atomic_t interrupted = 0;
 
@@ -28,53 +27,20 @@ extern "C" void note_interrupt(int) {
 	interrupted = 1;
 }
 
-/// Why nothing can be asked for now; "": it can.
-std::string reason_to_refuse(const ClusterView &view) {
-	const auto &last = view.data->switchover;
-	if (last && !last->is_over()) {
-		return "switchover " + last->id + " is under way (step " + core::to_string(last->phase) +
-		       "); wait for its end";
-	}
-	if (view.leader.empty()) {
-		return "no sentinel leads, so nobody would carry it out; start one";
-	}
-	return "";
-}
-
-const char *sentence_of(SwitchoverPhase phase) {
-	switch (phase) {
-		case SwitchoverPhase::Requested:
-			return "requested";
-		case SwitchoverPhase::Checkpoint:
-			return "the master writes a checkpoint";
-		case SwitchoverPhase::Pause:
-			return "the proxies let clients wait";
-		case SwitchoverPhase::Stop:
-			return "the master is stopped, its standbys vote";
-		case SwitchoverPhase::Promote:
-			return "the successor becomes writable";
-		default:
-			return "";
-	}
-}
-
 /// Prints the steps that have begun since `shown`, also those that were over before we looked.
-void show_steps(const Switchover &switchover, int &shown) {
-	const int last_step = static_cast<int>(SwitchoverPhase::Promote);
-	// How far one came that ended early stands in its reason.
-	const int reached = switchover.phase == SwitchoverPhase::Done || !switchover.is_over()
-	                        ? std::min(static_cast<int>(switchover.phase), last_step)
-	                        : shown;
-	for (; shown < reached; ++shown) {
-		std::printf("%s\n", sentence_of(static_cast<SwitchoverPhase>(shown + 1)));
+void show_steps(const Switchover &switchover, SwitchoverPhase &shown) {
+	const SwitchoverPhase known = core::last_known_step(switchover.phase, shown);
+	while (shown < known) {
+		shown = static_cast<SwitchoverPhase>(static_cast<int>(shown) + 1);
+		std::printf("%s\n", core::sentence_of_step(shown));
 	}
 	std::fflush(stdout);
 }
 
-int tell_outcome(const Switchover &switchover) {
+int tell_outcome(const Switchover &switchover, SwitchoverPhase wanted) {
 	const std::string text = printable(switchover.reason);
-	if (switchover.phase == SwitchoverPhase::Done) {
-		std::printf("done: %s\n", text.c_str());
+	if (switchover.phase == wanted) {
+		std::printf("%s: %s\n", core::to_string(wanted), text.c_str());
 		return program::ExitOk;
 	}
 	return fail(program::ExitFailed, std::string(core::to_string(switchover.phase)) + ": " + text)
@@ -102,43 +68,39 @@ core::Result<core::ClusterData> read_cluster(store::Store &store, const core::Ke
 	           : core::Result<core::ClusterData>(core::invalid("nothing was read"));
 }
 
-/// Puts the request unless clusterdata has changed since; nullopt: it was put.
-std::optional<int> put_request(store::Store &store, const program::CommonOptions &common,
-                               const store::KeyValue &read, core::ClusterData data,
-                               const Switchover &switchover) {
-	data.switchover = switchover;
-	++data.generation;
+/// Puts what was asked for; false: clusterdata has changed since it was read, nothing was put.
+core::Result<bool> put_request(store::Store &store, const program::CommonOptions &common,
+                               std::int64_t revision, const core::ClusterData &data) {
 	const std::string key = keys_of(common).clusterdata();
 	store::TxnRequest request;
-	request.compares = {{store::Compare::Field::ModRevision, key, read.mod_revision}};
+	request.compares = {{store::Compare::Field::ModRevision, key, revision}};
 	request.then_ops = {store::Op::put(key, core::clusterdata_to_text(data))};
 	auto response = program::txn_and_wait(store, std::move(request), store_timeout);
-	if (response && response->succeeded) {
-		return std::nullopt;
-	}
 	if (response) {
-		return fail(program::ExitFailed, "the cluster changed at the same time; try again")
-		    .exit_code;
+		return response->succeeded;
 	}
 	// A write without an answer may have happened.
 	if (response.error().kind == core::ErrorKind::Unknown) {
 		const auto now = read_cluster(store, keys_of(common));
-		if (now && now->switchover && now->switchover->id == switchover.id) {
-			return std::nullopt;
+		if (now && now->switchover && now->switchover->id == data.switchover->id &&
+		    now->switchover->cancel == data.switchover->cancel) {
+			return true;
 		}
 	}
-	return fail(common, response.error()).exit_code;
+	return response.error();
 }
 
-int follow(store::Store &store, const program::CommonOptions &common, const Switchover &request) {
-	int shown = 0;
+/// Until the operation is over, which it is to be by the outcome `wanted`.
+int follow(store::Store &store, const program::CommonOptions &common, const Switchover &request,
+           SwitchoverPhase wanted) {
+	SwitchoverPhase shown = request.phase;
 	SwitchoverPhase phase = request.phase;
 	core::Instant changed_at = store::now();
 	for (;;) {
 		if (interrupted != 0) {
 			return leave_running(request.id, "interrupted");
 		}
-		if (store::now() - changed_at > request.timeout + grace) {
+		if (store::now() - changed_at > request.timeout + core::SwitchoverLimits::step_grace) {
 			return leave_running(request.id, "nothing has happened for a long time");
 		}
 		// The store may be away for a while, as during a failover of its own.
@@ -151,7 +113,7 @@ int follow(store::Store &store, const program::CommonOptions &common, const Swit
 		if (data) {
 			show_steps(*data->switchover, shown);
 			if (data->switchover->is_over()) {
-				return tell_outcome(*data->switchover);
+				return tell_outcome(*data->switchover, wanted);
 			}
 			if (data->switchover->phase != phase) {
 				phase = data->switchover->phase;
@@ -160,6 +122,24 @@ int follow(store::Store &store, const program::CommonOptions &common, const Swit
 		}
 		std::this_thread::sleep_for(poll_pause);
 	}
+}
+
+/// This machine's zone.
+std::optional<core::WallTime> local_time(const core::CalendarTime &time) {
+	std::tm parts{};
+	parts.tm_year = time.year - 1900;
+	parts.tm_mon = time.month - 1;
+	parts.tm_mday = time.day;
+	parts.tm_hour = time.hour;
+	parts.tm_min = time.minute;
+	parts.tm_sec = time.second;
+	parts.tm_isdst = -1;
+	const std::time_t seconds = std::mktime(&parts);
+	// A time that the clock leaves out is moved to one that it shows.
+	if (seconds == -1 || parts.tm_hour != time.hour || parts.tm_min != time.minute) {
+		return std::nullopt;
+	}
+	return core::WallTime{static_cast<std::int64_t>(seconds) * 1000};
 }
 
 /// What the options ask for; a failure after its reason has been printed.
@@ -183,7 +163,90 @@ std::variant<Switchover, Failure> request_of(const SwitchoverOptions &options) {
 		}
 		request.to = *std::move(uid);
 	}
+	if (!options.at.empty()) {
+		const auto at = core::parse_wall_time(options.at, local_time);
+		if (!at) {
+			return fail(program::ExitUsage, "--at: " + at.error().message);
+		}
+		request.at = *at;
+	}
 	return request;
+}
+
+/// A cluster's data with the revision that whoever puts others compares.
+struct Basis {
+	core::ClusterData data;
+	std::int64_t revision = 0;
+	bool sentinel_leads = false;
+};
+
+std::variant<Basis, Failure> read_basis(store::Store &store, const program::CommonOptions &common) {
+	const auto read = read_clusterdata(store, keys_of(common));
+	auto loaded = load_view(store, common);
+	if (Failure *failure = std::get_if<Failure>(&loaded)) {
+		return *failure;
+	}
+	ClusterView &view = std::get<ClusterView>(loaded);
+	if (!view.data || !read || read->kvs.empty()) {
+		return fail(program::ExitFailed,
+		            "cluster \"" + common.cluster_name + "\" is not initialised");
+	}
+	// The view was read later than the revision that is compared, so that it cannot be older.
+	return Basis{std::move(*view.data), read->kvs.front().mod_revision, !view.leader.empty()};
+}
+
+int begin(store::Store &store, const program::CommonOptions &common, const Switchover &request) {
+	auto read = read_basis(store, common);
+	if (Failure *failure = std::get_if<Failure>(&read)) {
+		return failure->exit_code;
+	}
+	Basis &basis = std::get<Basis>(read);
+	const auto data = core::with_switchover(std::move(basis.data), request, basis.sentinel_leads,
+	                                        store::wall_now());
+	if (!data) {
+		return fail(program::ExitFailed, data.error().message).exit_code;
+	}
+	const auto put = put_request(store, common, basis.revision, *data);
+	if (!put) {
+		return fail(common, put.error()).exit_code;
+	}
+	if (!*put) {
+		return fail(program::ExitFailed, "the cluster changed at the same time; try again")
+		    .exit_code;
+	}
+	if (request.at) {
+		std::printf("switchover %s is %s\n", request.id.c_str(),
+		            core::describe_state(request).c_str());
+		return program::ExitOk;
+	}
+	std::printf("switchover %s is requested\n", request.id.c_str());
+	return follow(store, common, request, SwitchoverPhase::Done);
+}
+
+int cancel(store::Store &store, const program::CommonOptions &common, const std::string &id) {
+	// A step that ends at the same time changes clusterdata; then there is another look.
+	for (int i = 0; i < max_attempts; ++i) {
+		auto read = read_basis(store, common);
+		if (Failure *failure = std::get_if<Failure>(&read)) {
+			return failure->exit_code;
+		}
+		Basis &basis = std::get<Basis>(read);
+		const auto data = core::with_cancelled_switchover(std::move(basis.data), id);
+		if (!data) {
+			return fail(program::ExitFailed, data.error().message).exit_code;
+		}
+		const Switchover &switchover = *data->switchover;
+		const auto put = put_request(store, common, basis.revision, *data);
+		if (!put) {
+			return fail(common, put.error()).exit_code;
+		}
+		if (*put) {
+			std::printf("switchover %s, %s, is to be cancelled\n", switchover.id.c_str(),
+			            core::describe_state(switchover).c_str());
+			return follow(store, common, switchover, SwitchoverPhase::Cancelled);
+		}
+	}
+	return fail(program::ExitFailed, "the cluster changes all the time; try again").exit_code;
 }
 
 }  // namespace
@@ -193,34 +256,21 @@ int run_switchover(const program::CommonOptions &common, const SwitchoverOptions
 	if (Failure *failure = std::get_if<Failure>(&wanted)) {
 		return failure->exit_code;
 	}
-	const Switchover &request = std::get<Switchover>(wanted);
+	if (!options.cancelled_id.empty() && !core::is_switchover_id(options.cancelled_id)) {
+		return fail(program::ExitUsage, "--cancel: an operation's id has 16 hexadecimal digits")
+		    .exit_code;
+	}
 	auto connected = connect(common);
 	if (Failure *failure = std::get_if<Failure>(&connected)) {
 		return failure->exit_code;
 	}
 	store::Store &store = *std::get<std::unique_ptr<store::Store>>(connected);
-	const auto read = read_clusterdata(store, keys_of(common));
-	auto loaded = load_view(store, common);
-	if (Failure *failure = std::get_if<Failure>(&loaded)) {
-		return failure->exit_code;
-	}
-	const ClusterView &view = std::get<ClusterView>(loaded);
-	if (!view.data || !read || read->kvs.empty()) {
-		return fail(program::ExitFailed,
-		            "cluster \"" + common.cluster_name + "\" is not initialised")
-		    .exit_code;
-	}
-	if (const std::string refusal = reason_to_refuse(view); !refusal.empty()) {
-		return fail(program::ExitFailed, refusal).exit_code;
-	}
 	std::signal(SIGINT, note_interrupt);
 	std::signal(SIGTERM, note_interrupt);
-	// The view was read later than the revision that is compared, so that it cannot be older.
-	if (const auto code = put_request(store, common, read->kvs.front(), *view.data, request)) {
-		return *code;
+	if (options.cancel) {
+		return cancel(store, common, options.cancelled_id);
 	}
-	std::printf("switchover %s is requested\n", request.id.c_str());
-	return follow(store, common, request);
+	return begin(store, common, std::get<Switchover>(wanted));
 }
 
 }  // namespace stolon::ctl

@@ -10,6 +10,12 @@ Instant now() {
 	return Instant{std::chrono::seconds(ts.tv_sec) + std::chrono::nanoseconds(ts.tv_nsec)};
 }
 
+core::WallTime wall_now() {
+	timespec ts{};
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return core::WallTime{static_cast<std::int64_t>(ts.tv_sec) * 1000 + ts.tv_nsec / 1000000};
+}
+
 std::string prefix_end(std::string_view prefix) {
 	std::string end(prefix);
 	while (!end.empty()) {

@@ -12,6 +12,7 @@
 
 #include "core/base/result.h"
 #include "core/base/time.h"
+#include "core/base/wall_time.h"
 
 namespace stolon::store {
 
@@ -24,6 +25,8 @@ using core::Status;
 
 /// CLOCK_BOOTTIME, by vDSO.
 Instant now();
+/// CLOCK_REALTIME: for what people have asked for, and what they read.
+core::WallTime wall_now();
 
 struct KeyValue {
 	std::string key;

@@ -105,7 +105,9 @@ sub refuses {
 	return;
 }
 
-refuses('an unknown keeper', 'there is no keeper node9', '--to', 'node9');
+my ($code, $out, $err) = switchover('--to', 'node9');
+is($code, 1, 'an unknown keeper is not even asked for');
+like($err, qr/there is no keeper node9/, '... with the reason');
 refuses('the master itself', 'is the master already', '--to', $master);
 $lab->sql($target, 'select pg_wal_replay_pause()');
 StolonLab::poll_until('the pause is known', sub { $lab->status; my ($info) = grep { $_->{replayPaused} } JSON::PP::decode_json($lab->etcdctl('get', '--print-value-only', $lab->key("keepers/info/$target"))) });

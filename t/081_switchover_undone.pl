@@ -47,8 +47,8 @@ StolonLab::poll_until('clients are let wait', sub { (present()->{phase} // '') e
 my $id = present()->{id};
 ($code, $said, $complaint) = switchover('--to', $target);
 is($code, 1, 'a second one is refused');
-like($complaint, qr/switchover $id is under way \(step pause\)/, '... with what is under way');
-like($lab->lab('stolonctl', 'status'), qr/^Switchover\s+$id, step pause/m, 'status shows it');
+like($complaint, qr/switchover $id is under way \(in step pause\)/, '... with what is under way');
+like($lab->lab('stolonctl', 'status'), qr/^Switchover\s+$id, in step pause/m, 'status shows it');
 $first->signal('INT');
 $first->finish;
 is($first->result(0), 1, 'an interrupted command ends');

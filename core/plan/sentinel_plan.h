@@ -25,6 +25,7 @@ struct BeatObservation {
 
 struct SentinelInputs {
 	Instant now;
+	WallTime wall;  ///< the sentinel's clock on the wall: only for what an operator has scheduled
 	/// Since when the sentinel has had unbroken contact with the store. An age is counted from here
 	/// at the earliest, so that a store outage, which silences healthy masters too, is not taken
 	/// for their death.
@@ -93,7 +94,9 @@ struct SentinelDecision {
 ///
 ///  A switchover (docs/decisions/0016-switchover.md), before the rules above:
 ///
-///  S-20 a switchover is requested: accept it (step Checkpoint), or refuse it with the reason.
+///  S-20 a switchover is requested: accept it (step Checkpoint), or refuse it with the reason. One
+///       that is scheduled waits for its time; one that is late by more than its max_delay is
+///       refused.
 ///  S-21 the master has written the checkpoint and the target is close: step Pause.
 ///  S-22 every proxy that is present says that its clients wait and no transaction is open: step
 ///       Stop. The master's launcher stops it and releases; S-06 and S-03 follow, where a target
@@ -101,6 +104,7 @@ struct SentinelDecision {
 ///  S-23 the successor is writable: Done (Failed when another one was asked for).
 ///  S-24 a step takes too long, or what it rests on is not so any more: Refused while no client has
 ///       waited, Undone while the master still is the master, otherwise Failed.
+///  S-25 an operator has cancelled it, and the master is not being stopped yet: Cancelled.
 SentinelDecision plan_sentinel(const SentinelInputs &inputs);
 
 }  // namespace stolon::core

@@ -1,4 +1,4 @@
-// S-20 to S-24: a switchover, from the request to its outcome.
+// S-20 to S-25: a switchover, from the request to its outcome.
 #include "core/plan/sentinel_switchover.h"
 
 #include <algorithm>
@@ -180,6 +180,36 @@ DbUid choose_target(const SentinelInputs &inputs, const Db &master, std::string 
 	return best ? std::get<2>(*best) : DbUid();
 }
 
+/// Whether it is for now; otherwise a wait, or the refusal of one whose time has passed.
+std::optional<SentinelDecision> wait_for_its_time(const SentinelInputs &inputs) {
+	const Switchover &switchover = *inputs.data.switchover;
+	if (!switchover.at) {
+		return std::nullopt;
+	}
+	const std::string time = format_wall_time(*switchover.at);
+	if (inputs.wall < *switchover.at) {
+		// The clock on the wall may be set meanwhile.
+		const Duration left = std::min<Duration>(*switchover.at - inputs.wall, seconds(1));
+		return wait_for("S-20", "Switchover " + switchover.id + " is scheduled for " + time + ".",
+		                inputs.now + left);
+	}
+	if (inputs.wall - *switchover.at > SwitchoverLimits::max_delay) {
+		return give_up(inputs, "its time was " + time +
+		                           ", and nobody could begin it then; now it is " +
+		                           age_text(inputs.wall - *switchover.at) + " late");
+	}
+	return std::nullopt;
+}
+
+/// S-25.
+SentinelDecision cancel(const SentinelInputs &inputs) {
+	const Switchover &switchover = *inputs.data.switchover;
+	return end(inputs, "S-25", Phase::Cancelled,
+	           "by an operator" + (switchover.phase == Phase::Requested
+	                                   ? ", before it began"
+	                                   : std::string(", in step ") + to_string(switchover.phase)));
+}
+
 /// S-20.
 SentinelDecision accept(const SentinelInputs &inputs) {
 	const ClusterData &data = inputs.data;
@@ -352,8 +382,12 @@ std::optional<SentinelDecision> lead_switchover(const SentinelInputs &inputs) {
 		return std::nullopt;
 	}
 	const Switchover &switchover = *inputs.data.switchover;
+	if (switchover.cancel && switchover.phase < Phase::Stop) {
+		return cancel(inputs);
+	}
 	if (switchover.phase == Phase::Requested) {
-		return accept(inputs);
+		auto wait = wait_for_its_time(inputs);
+		return wait ? std::move(*wait) : accept(inputs);
 	}
 	if (!is_as_expected(inputs)) {
 		return end_as_it_came(inputs);

@@ -46,6 +46,7 @@ void on_startup() {
 		pg_atomic_init_u64(&state->startup_token, 0);
 		pg_atomic_init_u64(&state->keeper_moved_ns, 0);
 		ConditionVariableInit(&state->lease_changed);
+		ConditionVariableInit(&state->switchover_changed);
 		state->reason = FenceReason::Starting;
 	}
 	LWLockRelease(AddinShmemInitLock);

@@ -4,6 +4,8 @@
 #pragma once
 
 #include "core/base/time.h"
+#include "extension/switchover/mailbox.h"
+
 #include "extension/bridge/pg.h"
 
 namespace stolon::pg {
@@ -73,10 +75,12 @@ struct SharedState {
 	HealthState health;
 	char unfit[256];  ///< what the beats say; "": nothing
 	LogLines log_lines;
+	SwitchoverMailbox switchover;
 	Latch *lease_latch;
 	Latch *keeper_latch;
 
 	ConditionVariable lease_changed;
+	ConditionVariable switchover_changed;
 };
 
 /// Asks for the memory; called from _PG_init while libraries are being preloaded.

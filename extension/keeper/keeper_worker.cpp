@@ -17,6 +17,7 @@
 #include "extension/keeper/disk_watch.h"
 #include "extension/keeper/local_state.h"
 #include "extension/lease/log_lines.h"
+#include "extension/switchover/desk.h"
 #include "store/mirror.h"
 #include "store/presence.h"
 
@@ -48,6 +49,7 @@ public:
 	      uid_{setting_keeper_uid},
 	      mirror_(*store_, mirror_options()),
 	      presence_(*store_, core::ClusterSpec().fail_interval, core::seconds(1)),
+	      desk_(*store_, mirror_, keys_),
 	      token_(highest_known_token()) {
 		local_.state = read_data_state();
 		SharedState *state = shared_state();
@@ -65,8 +67,10 @@ public:
 			mirror_.poll(now);
 			if (mirror_.ready())
 				step(now);
+			desk_.poll(now, {&data_, data_read_from_, local_.state.cluster_uid});
 			presence_.poll(now);
-			until = std::min({mirror_.wake_at(), presence_.wake_at(), step_again_at_});
+			until =
+			    std::min({mirror_.wake_at(), presence_.wake_at(), desk_.wake_at(), step_again_at_});
 		}
 	}
 
@@ -136,6 +140,7 @@ private:
 			return;
 		}
 		data_ = std::move(*parsed);
+		data_read_from_ = entry.mod_revision;
 		const Duration fail_interval = data_->spec.fail_interval;
 		const Duration timeout = fail_interval / core::beats_per_validity;
 		mirror_.set_intervals(timeout, data_->spec.sleep_interval, data_->spec.sleep_interval);
@@ -381,9 +386,11 @@ private:
 	core::KeeperUid uid_;
 	store::Mirror mirror_;
 	store::Presence presence_;
+	SwitchoverDesk desk_;
 
 	std::optional<core::ClusterData> data_;
 	store::MirrorEntry data_entry_;
+	std::int64_t data_read_from_ = 0;  // its revision, unless that one is damaged
 	std::optional<core::MasterKey> master_;
 	std::int64_t master_revision_ = 0;
 

@@ -13,6 +13,10 @@ SELECT * FROM stolon.status();
 \x off
 SELECT stolon.lease_remaining() IS NULL AS no_lease;
 
+SELECT * FROM stolon.switchover();
+SELECT * FROM stolon.switchover_cancel();
+SELECT * FROM stolon.switchover_status();
+
 -- No fence: statements and commits pass.
 CREATE TABLE written (id int);
 INSERT INTO written VALUES (1);

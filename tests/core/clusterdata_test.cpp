@@ -12,7 +12,8 @@ constexpr std::string_view full = R"({"formatVersion":1,"clusterUID":"0123456789
 	"election":{"epoch":3,"oldMaster":"aaaaaaaa","lastKnown":{"timeline":2,"lsn":"0/5000060"},
 		"history":[{"timeline":1,"end":"0/3000000"}],"leaseRunsForMs":1500,"voters":["bbbbbbbb"],"reason":"expired"},
 	"resume":{"db":"aaaaaaaa","beatRevision":77},
-	"switchover":{"id":"00000000000000aa","to":"k2","timeoutMs":1500,"phase":"stop","epoch":2,
+	"switchover":{"id":"00000000000000aa","to":"k2","timeoutMs":1500,
+		"at":"2026-05-01T20:30:00.250Z","phase":"stop","cancel":true,"epoch":2,
 		"generation":11,"from":"aaaaaaaa","target":"bbbbbbbb","reason":"why"},
 	"keepers":{"k1":{"db":"aaaaaaaa","host":"10.0.0.1","port":5432,"rack":[1.5,null]},
 		"k2":{"db":"bbbbbbbb","host":"db2.example","port":5433},
@@ -66,6 +67,9 @@ TEST(ClusterDataText, IsReadCompletely) {
 	EXPECT_EQ(data->switchover->to, KeeperUid{"k2"});
 	EXPECT_EQ(data->switchover->timeout, milliseconds(1500));
 	EXPECT_EQ(data->switchover->phase, SwitchoverPhase::Stop);
+	ASSERT_TRUE(data->switchover->at.has_value());
+	EXPECT_EQ(format_wall_time(*data->switchover->at), "2026-05-01T20:30:00.250Z");
+	EXPECT_TRUE(data->switchover->cancel);
 	EXPECT_EQ(data->switchover->epoch, Epoch{2});
 	EXPECT_EQ(data->switchover->generation, 11u);
 	EXPECT_EQ(data->switchover->from, DbUid{"aaaaaaaa"});
@@ -193,6 +197,10 @@ TEST(ClusterDataRefusals, NameThePlaceAndTheProblem) {
 	    {{"switchover", "phase"},
 	     "\"flight\"",
 	     "clusterdata.switchover.phase: \"flight\" is not known to this version"},
+	    {{"switchover", "at"},
+	     "\"2026-05-01 20:30\"",
+	     "clusterdata.switchover.at: \"2026-05-01 20:30\" is not a time: it has no zone; "
+	     "write for example \"2026-05-01 22:30\" or \"2026-05-01T22:30:00Z\""},
 	    {{"switchover", "target"},
 	     "",
 	     "clusterdata.switchover.phase: needs both \"from\" and \"target\""},

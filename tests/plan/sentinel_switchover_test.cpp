@@ -207,6 +207,81 @@ TEST(SentinelSwitchover, IsRefusedWithTheReason) {
 	}
 }
 
+constexpr WallTime noon{1'780'000'000'000};
+
+TEST(SentinelSwitchover, AScheduledOneWaitsForItsTimeByTheClockOnTheWall) {
+	Planned world = running();
+	world.in.wall = noon;
+	world.request("k3");
+	world.now_at().at = noon + seconds(3600);
+	SentinelDecision decision = world.plan();
+	EXPECT_FALSE(decision.write);
+	ASSERT_TRUE(decision.wake_at.has_value());
+	EXPECT_LE(*decision.wake_at, world.in.now + seconds(1)) << "the clock may be set";
+	world.in.wall = noon + seconds(3600) - milliseconds(300);
+	EXPECT_EQ(*world.plan().wake_at, world.in.now + milliseconds(300));
+	world.in.wall = noon + seconds(3600);
+	decision = world.plan();
+	EXPECT_EQ(rule_of(decision), "S-20");
+	EXPECT_EQ(decision.data.switchover->phase, Phase::Checkpoint);
+	EXPECT_EQ(decision.data.switchover->at, noon + seconds(3600));
+}
+
+TEST(SentinelSwitchover, AScheduledOneIsJudgedWhenItsTimeHasCome) {
+	Planned world = running();
+	world.in.wall = noon;
+	world.info("k3").streaming = false;
+	world.request("k3");
+	world.now_at().at = noon + seconds(10);
+	EXPECT_FALSE(world.plan().write) << "it may stream by then";
+	world.in.wall = noon + seconds(10);
+	EXPECT_NE(outcome(world.plan(), Phase::Refused).find("does not stream"), std::string::npos);
+}
+
+TEST(SentinelSwitchover, AScheduledOneThatNobodyCouldBeginIsNotDoneLate) {
+	Planned world = running();
+	world.request("k3");
+	world.now_at().at = noon;
+	world.in.wall = noon + SwitchoverLimits::max_delay;
+	EXPECT_EQ(world.plan().data.switchover->phase, Phase::Checkpoint);
+	world.in.wall = world.in.wall + seconds(1);
+	const std::string why = outcome(world.plan(), Phase::Refused);
+	EXPECT_NE(why.find(format_wall_time(noon)), std::string::npos) << why;
+	EXPECT_NE(why.find("1m1s late"), std::string::npos) << why;
+}
+
+TEST(SentinelSwitchover, IsCancelledBeforeTheMasterIsStopped) {
+	Planned world = running();
+	world.in.wall = noon;
+	world.request("k3");
+	world.now_at().at = noon + seconds(3600);
+	world.now_at().cancel = true;
+	SentinelDecision decision = world.plan();
+	EXPECT_EQ(rule_of(decision), "S-25");
+	EXPECT_EQ(outcome(decision, Phase::Cancelled), "by an operator, before it began");
+	EXPECT_EQ(decision.event->to.value, "");
+
+	world = running();
+	world.pause();
+	world.now_at().cancel = true;
+	decision = world.plan();
+	EXPECT_EQ(outcome(decision, Phase::Cancelled), "by an operator, in step pause");
+	EXPECT_EQ(decision.event->to.value, "k1");
+	EXPECT_EQ(decision.data.master, world.db("k1"));
+	world.write(decision);
+	EXPECT_NE(rule_of(world.plan()), "S-25") << "one outcome";
+}
+
+TEST(SentinelSwitchover, CannotBeCancelledOnceTheMasterIsBeingStopped) {
+	Planned world = running();
+	world.stop();
+	world.now_at().cancel = true;
+	EXPECT_FALSE(world.plan().write);
+	world.open();
+	EXPECT_TRUE(world.in.data.election.has_value());
+	EXPECT_EQ(world.now_at().phase, Phase::Stop);
+}
+
 TEST(SentinelSwitchover, IsRefusedWhileAnElectionIsOpen) {
 	Planned world = running();
 	world.open_election();
