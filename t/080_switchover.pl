@@ -119,6 +119,23 @@ StolonLab::poll_until("$target is gone",
 refuses('an absent standby', 'is not present', '--to', $target);
 $lab->lab('start', $target);
 is($lab->wait_until_whole, $master, 'all is well');
+
+# ---- A standby that is frozen, and not the target. The stop of the master would wait for it until wal_sender_timeout.
+%before = dbs();
+$lab->fault('freeze', $other);
+my $asked_at = StolonLab::now();
+($code, $out, $err) = switchover('--to', $target);
+is($code, 0, "a switchover to $target while $other is frozen is done") or diag($out . $err);
+$writer->wait_for_acks(20, StolonLab::now());
+like($lab->log_text($master), qr/standby "stolon_$before{$other}" does not confirm; its walsender is ended/, '... its walsender was ended before');
+my $patience = $lab->sql($target, "select extract(epoch from current_setting('wal_sender_timeout')::interval)");
+my $stall = $writer->outage($asked_at);
+cmp_ok($stall, '<', $patience / 2, "... so that clients did not wait for wal_sender_timeout ($patience s)");
+diag("the writer's longest stall: $stall s");
+$lab->lab('heal', $other);
+$master = $lab->wait_until_whole;
+is($master, $target, 'all is well');
+is_deeply({ dbs() }, \%before, '... and everybody has the same incarnation of data as before');
 $writer->wait_for_acks(20, StolonLab::now());
 $lab->stop_writers;
 @errors = map { "$_->{kind} $_->{text}" } $writer->errors;

@@ -1,6 +1,7 @@
 #include "core/plan/keeper_plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 namespace stolon::core {
@@ -62,6 +63,14 @@ KeeperDecision nothing(const char *rule, std::string text) {
 	return decision;
 }
 
+/// The view's switchover, if it is in its step Checkpoint; or nullptr.
+const Switchover *switchover_in_checkpoint(const ClusterData &data) {
+	const auto &switchover = data.switchover;
+	const bool is_in_it = switchover && switchover->phase == SwitchoverPhase::Checkpoint &&
+	                      switchover->epoch == data.epoch;
+	return is_in_it ? &*switchover : nullptr;
+}
+
 KeeperDecision be_master(const KeeperInputs &inputs, const DbUid &own) {
 	const ClusterData &data = *inputs.data;
 	KeeperDecision decision;
@@ -82,10 +91,11 @@ KeeperDecision be_master(const KeeperInputs &inputs, const DbUid &own) {
 	decision.promote =
 	    inputs.local.in_recovery && !inputs.local.promoting && inputs.local.lease_won;
 	plan_slots(inputs, own, decision);
-	if (data.switchover && data.switchover->phase == SwitchoverPhase::Checkpoint &&
-	    data.switchover->from == own && data.switchover->epoch == data.epoch &&
-	    !inputs.local.in_recovery)
-		decision.checkpoint_for = data.switchover->id;
+	const Switchover *switchover = switchover_in_checkpoint(data);
+	if (switchover && switchover->from == own && !inputs.local.in_recovery) {
+		decision.checkpoint_for = switchover->id;
+		decision.spared_slot = replication_name(switchover->target);
+	}
 	return decision;
 }
 
@@ -132,10 +142,23 @@ KeeperDecision be_standby(const KeeperInputs &inputs, const Db &own) {
 	decision.generation = data.generation;
 	set_target(std::move(target), false, decision);
 	plan_slots(inputs, own.uid, decision);
+	// What it writes now it need not write when it has been promoted.
+	const Switchover *switchover = switchover_in_checkpoint(data);
+	if (switchover && switchover->target == own.uid)
+		decision.checkpoint_for = switchover->id;
 	return decision;
 }
 
 }  // namespace
+
+std::vector<LocalSlot> stragglers(const std::vector<LocalSlot> &slots, Lsn upto,
+                                  const std::string &spared) {
+	std::vector<LocalSlot> late;
+	std::copy_if(slots.begin(), slots.end(), std::back_inserter(late), [&](const LocalSlot &slot) {
+		return slot.active && slot.name != spared && slot.confirmed < upto;
+	});
+	return late;
+}
 
 KeeperDecision plan_keeper(const KeeperInputs &inputs) {
 	if (!inputs.data)

@@ -27,6 +27,8 @@ struct FollowTarget {
 struct LocalSlot {
 	std::string name;
 	bool active = false;
+	int sender = 0;   ///< pid of the walsender that uses it
+	Lsn confirmed{};  ///< what its standby has flushed
 	bool operator==(const LocalSlot &) const = default;
 };
 
@@ -79,6 +81,7 @@ struct KeeperDecision {
 	std::vector<std::string> drop_slots;
 	/// Write a checkpoint, and tell when it has ended, for the switchover of this id; empty: none.
 	std::string checkpoint_for;
+	std::string spared_slot;     ///< of that switchover's target
 	bool publish_often = false;  ///< a switchover looks at positions
 	/// The view's generation once everything above is in force; 0: not a member of the view.
 	std::uint64_t generation = 0;
@@ -95,8 +98,13 @@ struct KeeperDecision {
 ///  an election is open otherwise: no mandate, nothing else changes. K-08 another is master and
 ///  this is a standby: follow its upstream live. K-09 another is master and this is a primary: no
 ///  mandate; the launcher stops it. K-10
-///  a switchover is running: the master writes the checkpoint that it asks for, and everybody
-///  tells positions often.
+///  a switchover is running: the master and the target write the checkpoint that it asks for, and
+///  everybody tells positions often.
 KeeperDecision plan_keeper(const KeeperInputs &inputs);
+
+/// The slots that are in use by a standby that has not flushed up to `upto`, but for `spared`. A
+/// server that is stopped waits for each of them, for as long as one may be silent.
+std::vector<LocalSlot> stragglers(const std::vector<LocalSlot> &slots, Lsn upto,
+                                  const std::string &spared);
 
 }  // namespace stolon::core

@@ -97,7 +97,8 @@ struct SentinelDecision {
 ///  S-20 a switchover is requested: accept it (step Checkpoint), or refuse it with the reason. One
 ///       that is scheduled waits for its time; one that is late by more than its max_delay is
 ///       refused.
-///  S-21 the master has written the checkpoint and the target is close: step Pause.
+///  S-21 the master has written the checkpoint, the target a restartpoint (or half of the step's time
+///       is over), and the target is close: step Pause.
 ///  S-22 every proxy that is present says that its clients wait and no transaction is open: step
 ///       Stop. The master's launcher stops it and releases; S-06 and S-03 follow, where a target
 ///       that has everything is preferred.

@@ -275,6 +275,14 @@ SentinelDecision checkpoint(const SentinelInputs &inputs, const Db &master) {
 		return wait_or_give_up(inputs, "S-21", "the master's checkpoint has not ended");
 	}
 	const Db &target = *inputs.data.find_db(switchover.target);
+	// It saves time after the promotion, but nothing rests on it.
+	const Instant patience = step_began_at(inputs) + switchover.timeout / 2;
+	if (info_of(inputs, target)->checkpointed_for != switchover.id && inputs.now < patience) {
+		return wait_for(
+		    "S-21",
+		    "Switchover " + switchover.id + " waits: the target's restartpoint has not ended.",
+		    patience);
+	}
 	if (!objection_to_lag(inputs, master, target).empty()) {
 		// The numbers change all the time, and each change would be a line in the log.
 		return inputs.now < step_ends_at(inputs)

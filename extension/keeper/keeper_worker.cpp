@@ -14,6 +14,7 @@
 #include "extension/fence/clients.h"
 #include "extension/fence/lease.h"
 #include "extension/keeper/actions.h"
+#include "extension/keeper/asked_checkpoint.h"
 #include "extension/keeper/disk_watch.h"
 #include "extension/keeper/local_state.h"
 #include "extension/lease/log_lines.h"
@@ -38,6 +39,8 @@ constexpr Duration checkpoint_poll = core::milliseconds(200);
 // During a switchover.
 constexpr Duration often = core::milliseconds(50);
 constexpr Duration asked_checkpoint_poll = core::milliseconds(10);
+// A standby that works confirms the checkpoint's record within milliseconds.
+constexpr Duration straggler_patience = core::milliseconds(500);
 constexpr Duration least_presence = core::seconds(2);  // etcd grants nothing shorter
 constexpr Duration retry_pause = core::seconds(1);
 
@@ -301,21 +304,29 @@ private:
 		step_again_at_ = std::min(step_again_at_, checkpoint_look_at_);
 	}
 
-	// A checkpoint that was under way before does not count: it leaves out what was written since
-	// it began.
 	void see_to_asked_checkpoint(Instant now) {
 		const std::string &id = decision_.checkpoint_for;
 		if (id.empty() || id == checkpointed_for_)
 			return;
-		if (id != asked_checkpoint_) {
-			asked_checkpoint_ = id;
-			asked_checkpoint_from_ = local_.position.lsn;
-			request_checkpoint();
-		} else if (checkpointed_position() >= asked_checkpoint_from_) {
-			checkpointed_for_ = id;
-			return;
-		}
 		step_again_at_ = std::min(step_again_at_, now + asked_checkpoint_poll);
+		if (!asked_checkpoint_.has_ended(id, local_, now))
+			return;
+		const auto late =
+		    core::stragglers(local_.slots, asked_checkpoint_.position(), decision_.spared_slot);
+		if (late.empty())
+			checkpointed_for_ = id;
+		else if (now >= asked_checkpoint_.ended_at() + straggler_patience)
+			cut_off(late);
+	}
+
+	// The stop of this server would wait for them, and clients with it.
+	static void cut_off(const std::vector<core::LocalSlot> &late) {
+		for (const core::LocalSlot &slot : late) {
+			ereport(LOG, (errmsg("stolon: standby \"%s\" does not confirm; its walsender is ended "
+			                     "for a switchover",
+			                     slot.name.c_str())));
+			kill(slot.sender, SIGTERM);
+		}
 	}
 
 	void log_reason() {
@@ -405,8 +416,8 @@ private:
 	std::vector<core::HistoryEntry> history_;
 	Instant checkpoint_look_at_;
 
-	std::string checkpointed_for_, asked_checkpoint_;  // ids of switchovers
-	core::Lsn asked_checkpoint_from_;
+	std::string checkpointed_for_;  // id of a switchover
+	AskedCheckpoint asked_checkpoint_;
 	std::string message_, logged_reason_, published_stable_, published_;
 	Instant published_at_;
 	Instant step_again_at_;

@@ -23,7 +23,8 @@ struct SlotList {
 	int count;
 	struct {
 		char name[NAMEDATALEN];
-		bool active;
+		int sender;
+		XLogRecPtr confirmed;
 	} slots[max_slots];
 };
 
@@ -39,7 +40,8 @@ void list_slots(SlotList *out) {
 		auto &entry = out->slots[out->count++];
 		strlcpy(entry.name, NameStr(slot->data.name), sizeof entry.name);
 		SpinLockAcquire(&slot->mutex);
-		entry.active = slot->active_pid != 0;
+		entry.sender = slot->active_pid;
+		entry.confirmed = slot->data.restart_lsn;
 		SpinLockRelease(&slot->mutex);
 	}
 	LWLockRelease(ReplicationSlotControlLock);
@@ -50,7 +52,8 @@ std::vector<core::LocalSlot> local_slots() {
 	guarded([] { list_slots(&list); });
 	std::vector<core::LocalSlot> slots;
 	for (int i = 0; i < list.count; i++)
-		slots.push_back({list.slots[i].name, list.slots[i].active});
+		slots.push_back({list.slots[i].name, list.slots[i].sender != 0, list.slots[i].sender,
+		                 core::Lsn{list.slots[i].confirmed}});
 	return slots;
 }
 

@@ -248,6 +248,7 @@ TEST(KeeperPlan, TheMasterWritesTheCheckpointOfASwitchoverAndEverybodyTellsPosit
 	EXPECT_FALSE(plan_keeper(inputs).publish_often);
 	inputs.data->switchover = switchover;
 	EXPECT_EQ(plan_keeper(inputs).checkpoint_for, switchover.id);
+	EXPECT_EQ(plan_keeper(inputs).spared_slot, "stolon_bbbbbbbb");
 	EXPECT_TRUE(plan_keeper(inputs).publish_often);
 	inputs.data->switchover->phase = SwitchoverPhase::Pause;
 	EXPECT_TRUE(plan_keeper(inputs).checkpoint_for.empty());
@@ -257,6 +258,29 @@ TEST(KeeperPlan, TheMasterWritesTheCheckpointOfASwitchoverAndEverybodyTellsPosit
 	standby.data->switchover = switchover;
 	EXPECT_TRUE(plan_keeper(standby).checkpoint_for.empty());
 	EXPECT_TRUE(plan_keeper(standby).publish_often);
+	standby.data->switchover->epoch = standby.data->epoch;
+	standby.data->switchover->from = other_db;
+	EXPECT_TRUE(plan_keeper(standby).checkpoint_for.empty()) << "another one is the target";
+	standby.data->switchover->target = own_db;
+	EXPECT_EQ(plan_keeper(standby).checkpoint_for, switchover.id);
+	standby.data->switchover->phase = SwitchoverPhase::Pause;
+	EXPECT_TRUE(plan_keeper(standby).checkpoint_for.empty());
+}
+
+TEST(KeeperPlan, AStopWouldWaitForStandbysThatStreamAndDoNotConfirm) {
+	const std::vector<LocalSlot> slots = {{"stolon_aaaaaaaa", true, 11, Lsn{100}},
+	                                      {"stolon_bbbbbbbb", true, 12, Lsn{99}},
+	                                      {"stolon_cccccccc", false, 0, Lsn{10}},
+	                                      {"stolon_dddddddd", true, 13, Lsn{0}}};
+	const auto names = [](const std::vector<LocalSlot> &found) {
+		std::string text;
+		for (const LocalSlot &slot : found)
+			text += slot.name + " ";
+		return text;
+	};
+	EXPECT_EQ(names(stragglers(slots, Lsn{100}, "")), "stolon_bbbbbbbb stolon_dddddddd ");
+	EXPECT_EQ(names(stragglers(slots, Lsn{100}, "stolon_bbbbbbbb")), "stolon_dddddddd ");
+	EXPECT_EQ(names(stragglers(slots, Lsn{0}, "")), "");
 }
 
 }  // namespace

@@ -57,7 +57,8 @@ struct Planned : World {
 		write(plan());
 		ASSERT_EQ(now_at().phase, Phase::Checkpoint) << now_at().reason;
 		tell_positions();
-		info("k1").checkpointed_for = own_id;
+		info("k1").checkpointed_for = info("k3").checkpointed_for = own_id;
+		info("k2").checkpointed_for = own_id;
 	}
 
 	void pause(const std::string &to = "k3") {
@@ -116,6 +117,8 @@ TEST(SentinelSwitchover, GoesFromStepToStepAndTheOldMasterKeepsItsData) {
 	EXPECT_FALSE(world.plan().write) << "the checkpoint is not written";
 	world.tell_positions();
 	world.info("k1").checkpointed_for = own_id;
+	EXPECT_FALSE(world.plan().write) << "the target has not written its restartpoint";
+	world.info("k3").checkpointed_for = own_id;
 	decision = world.plan();
 	EXPECT_EQ(rule_of(decision), "S-21");
 	EXPECT_EQ(decision.data.switchover->phase, Phase::Pause);
@@ -301,6 +304,20 @@ TEST(SentinelSwitchover, ATargetThatLagsIsRefusedBeforeAnybodyWaits) {
 	world.pass(seconds(2));
 	const std::string why = outcome(world.plan(), Phase::Refused);
 	EXPECT_NE(why.find("lags by 2097152 bytes"), std::string::npos) << why;
+}
+
+TEST(SentinelSwitchover, ATargetsRestartpointIsWaitedForButNotInsistedOn) {
+	Planned world = running();
+	world.begin("k3");
+	world.info("k3").checkpointed_for.clear();
+	const SentinelDecision decision = world.plan();
+	EXPECT_FALSE(decision.write);
+	EXPECT_EQ(decision.wake_at, world.in.switchover_step_seen_at + seconds(5));
+	world.pass(seconds(4));
+	world.beat("k1", at(1, 0x5000000));
+	EXPECT_FALSE(world.plan().write);
+	world.pass(seconds(1));
+	EXPECT_EQ(world.plan().data.switchover->phase, Phase::Pause);
 }
 
 TEST(SentinelSwitchover, APositionOfBeforeTheRequestDoesNotCount) {
