@@ -79,10 +79,9 @@ std::string objection_to_master(const SentinelInputs &inputs, const Db &master) 
 	if (judge_master(inputs, master).state != MasterHealth::State::Alive) {
 		return name + " does not beat, or says that it is unfit";
 	}
-	const BeatObservation *seen = beat_of(inputs, master.keeper);
+	// A master that has just been promoted says so here before it does in its next beat.
 	const KeeperInfo *info = info_of(inputs, master);
-	if (!seen || !seen->beat.writable || !info || !info->writable ||
-	    info->writable_epoch != inputs.data.epoch) {
+	if (!info || !info->writable || info->writable_epoch != inputs.data.epoch) {
 		return name + " is not writable";
 	}
 	const NodeInfo *node = node_of(inputs, master.keeper);

@@ -285,6 +285,15 @@ TEST(SentinelSwitchover, CannotBeCancelledOnceTheMasterIsBeingStopped) {
 	EXPECT_EQ(world.now_at().phase, Phase::Stop);
 }
 
+TEST(SentinelSwitchover, AMasterThatHasJustBeenPromotedNeedNotHaveSaidSoInABeat) {
+	Planned world = running();
+	world.beat_of("k1").beat.writable = false;
+	world.request("k3");
+	EXPECT_EQ(world.plan().data.switchover->phase, Phase::Checkpoint);
+	world.info("k1").writable = false;
+	EXPECT_NE(outcome(world.plan(), Phase::Refused).find("not writable"), std::string::npos);
+}
+
 TEST(SentinelSwitchover, IsRefusedWhileAnElectionIsOpen) {
 	Planned world = running();
 	world.open_election();
