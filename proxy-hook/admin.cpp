@@ -234,11 +234,15 @@ void AdminLink::readable() {
 			}
 			continue;
 		}
+		const int error_number = errno;
 		deliver();
+		if (!fd_) {
+			return;  // closed by whoever was waiting for an answer
+		}
 		if (got == 0) {
 			broken("pgbouncer closed the connection at " + path_);
-		} else if (errno != EAGAIN && errno != EINTR) {
-			broken("the connection at " + path_ + " broke: " + std::strerror(errno));
+		} else if (error_number != EAGAIN && error_number != EINTR) {
+			broken("the connection at " + path_ + " broke: " + std::strerror(error_number));
 		}
 		return;
 	}

@@ -57,7 +57,11 @@ DriverHooks Bouncer::hooks() {
 	return {
 	    [this](const std::vector<core::Backend> &backends) { return write_ini(backends); },
 	    [this] { marker_.clear(); },
-	    is_marked,
+	    [this](const ReadBack &read, const std::string &marker) {
+		    return is_marked(read.config, marker)
+		               ? ""
+		               : "pgbouncer did not read " + path("pgbouncer.ini");
+	    },
 	    [this](const std::vector<ServerConnection> &which) {
 		    return cut_connections(process_->pidfd(), process_->pid(), which);
 	    },
@@ -161,9 +165,8 @@ bool Bouncer::reached() const {
 }
 
 void Bouncer::start(Instant now) {
-	core::Status status = open_sockets();
-	if (core::Result<std::string> written = write_ini(driver_.goal().backends);
-	    status && !written) {
+	core::Status status;
+	if (core::Result<std::string> written = write_ini(driver_.goal().backends); !written) {
 		status = written.error();
 	}
 	if (status) {
@@ -250,6 +253,12 @@ Instant Bouncer::step(Instant now) {
 		return not_before_;
 	}
 	if (!process_) {
+		// Also those of one that an earlier stolon-proxy had started: clients wait there.
+		if (core::Status status = open_sockets(); !status) {
+			complaint_.error(options_.name + ": " + status.error().message);
+			not_before_ = now + retry_delay;
+			return not_before_;
+		}
 		if (driver_.goal().mode != BouncerMode::Serve) {
 			return now + never;
 		}

@@ -78,6 +78,7 @@ private:
 	core::Instant stop_at_;
 	core::Instant not_before_;  ///< back-off of starts
 	int quick_deaths_ = 0;
+	Complaint complaint_;
 };
 
 }  // namespace stolon::proxy

@@ -16,14 +16,34 @@ using core::seconds;
 
 constexpr auto never = seconds(3600);
 constexpr auto retry_delay = milliseconds(100);
-/// A console that answers nothing for so long belongs to a process that serves nobody either.
-constexpr auto hung_after = seconds(10);
+/// A console that answers nothing for so long belongs to a process that serves nobody either; one
+/// that cannot read its file for so long sends nobody anywhere.
+constexpr auto useless_after = seconds(10);
 
 bool is_not_paused_error(const AdminAnswer &answer) {
 	return answer.error.find("not paused") != std::string::npos;
 }
 
+/// What SHOW DATABASES calls paused: single databases. A pause of everything does not show there.
+std::vector<std::string> resume_statements(const AdminAnswer &databases) {
+	std::vector<std::string> out;
+	for (std::size_t row = 0; row < databases.rows.size(); ++row) {
+		if (databases.cell(row, "paused") == "1") {
+			out.push_back("RESUME " + quoted(databases.cell(row, "name")));
+		}
+	}
+	return out;
+}
+
 }  // namespace
+
+std::string quoted(const std::string &name) {
+	std::string out = "\"";
+	for (char c : name) {
+		out += c == '"' ? std::string("\"\"") : std::string(1, c);
+	}
+	return out + '"';
+}
 
 Driver::Driver(program::Loop &loop, std::string name, const std::string &socket_path,
                DriverHooks hooks)
@@ -31,13 +51,13 @@ Driver::Driver(program::Loop &loop, std::string name, const std::string &socket_
       name_(std::move(name)),
       hooks_(std::move(hooks)),
       console_(loop, socket_path),
-      pause_console_(loop, socket_path) {}
+      pauser_(loop, name_, socket_path) {}
 
 void Driver::set_goal(BouncerGoal goal) {
 	if (goal != goal_) {
 		goal_ = std::move(goal);
 		calming_since_.reset();
-		not_before_ = std::min(not_before_, store::now() + retry_delay);
+		not_before_ = {};
 		loop_.wake();
 	}
 }
@@ -47,7 +67,7 @@ bool Driver::reached() const {
 		return applied_ && *applied_ == goal_ && console_.is_ready();
 	}
 	// What was sent before the login was answered has not been written yet.
-	return applied_ && applied_->mode == goal_.mode && pause_console_.is_ready();
+	return applied_ && applied_->mode == goal_.mode && pauser_.is_ready();
 }
 
 void Driver::reload() {
@@ -58,33 +78,44 @@ void Driver::reload() {
 
 void Driver::started() {
 	applied_ = goal_;
+	in_force_ = goal_.backends;
 	served_term_ = goal_.term;
-	stuck_since_.reset();
 }
 
 void Driver::ended() {
 	console_.close();
-	pause_console_.close();
+	pauser_.close();
 	applied_.reset();
+	in_force_.clear();
 	served_term_.reset();
 	stuck_since_.reset();
 	held_back_since_.reset();
 	calming_since_.reset();
-	pause_unanswered_ = false;
+	misread_since_.reset();
+	not_before_ = {};
 }
 
 Instant Driver::step(Instant now) {
 	if (now < not_before_) {
 		return not_before_;
 	}
-	open_links(now);
-	if (console_.is_open() && pause_console_.is_open()) {
-		check_hung(now);
-		reconcile(now);
-		look_for_stuck(now);
-		look_for_logins(now);
+	if (core::Status status = open_links(); !status) {
+		complaint_.error(name_ + ": " + status.error().message);
+		return retry_later(now);
 	}
-	Instant wake = now + (console_.is_idle() ? core::Duration(never) : core::Duration(hung_after));
+	if (!console_.is_idle() && now - console_.waiting_since() > useless_after) {
+		spdlog::error("{}: pgbouncer has not answered for {} s", name_, useless_after.count());
+		hooks_.useless();
+		return retry_later(now);
+	}
+	if (pauser_.is_lost() && goal_.mode != BouncerMode::Serve) {
+		applied_.reset();
+	}
+	reconcile(now);
+	look_for_stuck(now);
+	look_for_logins(now);
+	Instant wake =
+	    now + (console_.is_idle() ? core::Duration(never) : core::Duration(useless_after));
 	if (now < not_before_) {
 		wake = std::min(wake, not_before_);
 	}
@@ -94,32 +125,22 @@ Instant Driver::step(Instant now) {
 	return stuck_since_ ? std::min(wake, look_again_at_) : wake;
 }
 
-void Driver::open_links(Instant now) {
-	for (AdminLink *link : {&console_, &pause_console_}) {
-		if (link->is_open()) {
-			continue;
-		}
-		if (core::Status status = link->open(); !status) {
-			spdlog::warn("{}: {}", name_, status.error().message);
-			retry_later(now);
+core::Status Driver::open_links() {
+	if (!console_.is_open()) {
+		if (core::Status status = console_.open(); !status) {
+			return status;
 		}
 	}
+	return pauser_.open();
 }
 
-void Driver::retry_later(Instant now) {
+Instant Driver::retry_later(Instant now) {
 	not_before_ = now + retry_delay;
-}
-
-void Driver::check_hung(Instant now) {
-	if (!console_.is_idle() && now - console_.waiting_since() > hung_after) {
-		spdlog::error("{}: pgbouncer has not answered for {} s", name_, hung_after.count());
-		hooks_.hung();
-	}
+	return not_before_;
 }
 
 void Driver::reconcile(Instant now) {
-	if (goal_.mode == BouncerMode::Leave || !console_.is_idle() ||
-	    (applied_ && *applied_ == goal_)) {
+	if (!console_.is_idle() || (applied_ && *applied_ == goal_)) {
 		return;
 	}
 	switch (goal_.mode) {
@@ -140,101 +161,123 @@ void Driver::reconcile(Instant now) {
 }
 
 void Driver::hold() {
+	if (!pauser_.is_usable()) {
+		return;  // In a moment.
+	}
 	const bool paused =
 	    applied_ && (applied_->mode == BouncerMode::Hold || applied_->mode == BouncerMode::Close);
 	if (!paused && goal_.orderly && !is_calm(store::now())) {
 		return;
 	}
 	calming_since_.reset();
-	applied_ = goal_;
-	if (paused) {
-		return;
-	}
-	pause();
-	if (held_back_since_) {
-		// When this is answered, PAUSE was read: it was sent before.
-		console_.send({"SHOW VERSION"}, [this](const auto &) { let_pass(); });
-	}
-}
-
-void Driver::pause() {
-	pause_unanswered_ = true;
-	pause_console_.send({"PAUSE"}, [this](core::Result<std::vector<AdminAnswer>> answers) {
-		if (answers && answers->front().tag == "PAUSE") {
-			pause_unanswered_ = false;
-		} else if (answers) {
-			// It was paused by an earlier proxy, which says nothing about open transactions. In one
-			// write, so that nobody gets in between.
-			pause_console_.send({"RESUME", "PAUSE"},
-			                    [this](core::Result<std::vector<AdminAnswer>> again) {
-				                    if (again && again->back().tag == "PAUSE") {
-					                    pause_unanswered_ = false;
-				                    }
-			                    });
+	if (!paused) {
+		if (pauser_.is_lost()) {
+			retry_later(store::now());  // Should this one be refused, too.
 		}
-	});
+		pauser_.pause();
+		if (held_back_since_) {
+			// When this is answered, PAUSE was read: it was sent before.
+			console_.send({"SHOW VERSION"}, [this](const auto &) { let_pass(); });
+		}
+	}
+	applied_ = goal_;
 }
 
 void Driver::serve() {
 	core::Result<std::string> marker = hooks_.write_file(goal_.backends);
 	if (!marker) {
-		spdlog::error("{}: {}", name_, marker.error().message);
+		complaint_.error(name_ + ": " + marker.error().message);
 		retry_later(store::now());
 		return;
 	}
 	hold_back();
 	// One write: nothing comes in between (LESSONS P-1).
-	console_.send(
-	    {"RELOAD", "RESUME", "SHOW SERVERS"},
-	    [this, goal = goal_, marker = *marker](core::Result<std::vector<AdminAnswer>> answers) {
-		    if (answers) {
-			    served(goal, marker, *answers);
-		    }
-	    });
+	std::vector<std::string> statements{"RELOAD", "RESUME", "SHOW CONFIG", "SHOW DATABASES",
+	                                    "SHOW SERVERS"};
+	if (misread_since_ && in_force_ != goal_.backends) {
+		statements.erase(statements.begin() + 1);
+	}
+	console_.send(std::move(statements), [this, goal = goal_, marker = *marker](
+	                                         core::Result<std::vector<AdminAnswer>> answers) {
+		if (answers) {
+			reloaded(goal, marker, std::move(*answers));
+		}
+	});
 }
 
-void Driver::served(const BouncerGoal &goal, const std::string &marker,
-                    const std::vector<AdminAnswer> &answers) {
-	const AdminAnswer &resumed = answers[1];
-	for (const AdminAnswer &answer : {answers[0], resumed}) {
+void Driver::reloaded(const BouncerGoal &goal, const std::string &marker,
+                      std::vector<AdminAnswer> answers) {
+	AdminAnswer servers = std::move(answers.back());
+	answers.pop_back();
+	ReadBack read{{}, std::move(answers.back())};
+	answers.pop_back();
+	read.config = std::move(answers.back());
+	answers.pop_back();
+	std::string problem = hooks_.misread(read, marker);
+	for (const AdminAnswer &answer : answers) {
 		if (!answer.ok() && !is_not_paused_error(answer)) {
-			spdlog::error("{}: pgbouncer refused: {}", name_, answer.error);
-			retry_later(store::now());
-			return;
+			problem = "pgbouncer refused: " + answer.error;
 		}
 	}
-	if (pause_unanswered_) {
-		pause_unanswered_ = false;
-		if (is_not_paused_error(resumed)) {
-			// PAUSE was sent before on the other connection and read after this RESUME.
-			return;
-		}
-		pause_console_.close();  // Nobody will ever answer there.
+	if (!problem.empty()) {
+		not_read(goal, problem);
+		return;
 	}
+	misread_since_.reset();
+	complaint_.forget();
+	in_force_ = goal.backends;
+	if (answers.size() > 1) {
+		served(goal, servers);
+		resume_databases(read.databases);
+	}
+	// Otherwise it has not been resumed yet: the next try does that.
+}
+
+void Driver::served(const BouncerGoal &goal, const AdminAnswer &servers) {
+	pauser_.forget();
 	const bool other_term = served_term_ != goal.term;
 	served_term_ = goal.term;
 	applied_ = goal;
 	if (other_term) {
 		close_needed_only_ = true;
 		stuck_since_ = store::now();
-		cut(answers[2], true);
+		cut(servers, true);
 	} else {
 		stuck_since_.reset();
 	}
-	check_file(marker);
 	look_for_logins_at_ = store::now();
 }
 
-/// RELOAD says "ok" to a file that it could not read (LESSONS P-7).
-void Driver::check_file(const std::string &marker) {
-	console_.send({"SHOW CONFIG"}, [this, marker](core::Result<std::vector<AdminAnswer>> answers) {
-		if (answers && !hooks_.is_read(answers->front(), marker)) {
-			spdlog::error("{}: pgbouncer did not read its file, trying again", name_);
-			applied_.reset();
-			hooks_.forget_file();
-			retry_later(store::now());
+/// RELOAD says "ok" to a file that it could not read (LESSONS P-7), for example when the process
+/// has no file descriptor left. The RESUME that came with it has then let clients go on to the
+/// server that is in force, an old master perhaps: they are stopped again.
+void Driver::not_read(const BouncerGoal &goal, const std::string &problem) {
+	const Instant now = store::now();
+	complaint_.error(name_ + ": " + problem + "; trying again");
+	applied_.reset();
+	let_pass();
+	hooks_.forget_file();
+	if (!misread_since_) {
+		misread_since_ = now;
+		if (in_force_ != goal.backends && pauser_.is_usable()) {
+			pauser_.pause();
 		}
-	});
+	} else if (now - *misread_since_ > useless_after) {
+		misread_since_ = now;
+		hooks_.useless();
+	}
+	retry_later(now);
+}
+
+/// KILL leaves a database paused; should this program have died before it could resume it, nobody
+/// else does.
+void Driver::resume_databases(const AdminAnswer &databases) {
+	std::vector<std::string> statements = resume_statements(databases);
+	if (!statements.empty()) {
+		spdlog::warn("{}: {} databases were paused one by one, resuming them", name_,
+		             statements.size());
+		console_.send(std::move(statements), [](core::Result<std::vector<AdminAnswer>>) {});
+	}
 }
 
 }  // namespace stolon::proxy

@@ -12,7 +12,9 @@
 
 #include "core/plan/proxy_plan.h"
 #include "proxy-hook/admin.h"
+#include "proxy-hook/complaint.h"
 #include "proxy-hook/cut.h"
+#include "proxy-hook/pauser.h"
 
 namespace stolon::proxy {
 
@@ -34,20 +36,26 @@ struct BouncerGoal {
 	bool operator==(const BouncerGoal &) const = default;
 };
 
+/// What a pgbouncer says about itself after a RELOAD.
+struct ReadBack {
+	AdminAnswer config;     ///< SHOW CONFIG
+	AdminAnswer databases;  ///< SHOW DATABASES
+};
+
 /// What a driver needs from the owner of the process.
 struct DriverHooks {
 	/// Makes the file that RELOAD reads say that clients belong there; returns its marker.
 	std::function<core::Result<std::string>(const std::vector<core::Backend> &)> write_file;
 	/// The file was not read although RELOAD said "ok": it will be written anew.
 	std::function<void()> forget_file;
-	/// Whether SHOW CONFIG tells that the file with this marker has been read.
-	std::function<bool(const AdminAnswer &config, const std::string &marker)> is_read;
+	/// What speaks against the file with this marker having been read; "": nothing.
+	std::function<std::string(const ReadBack &, const std::string &marker)> misread;
 	/// Cuts server connections; returns how many. Denied: this system does not let us.
 	std::function<core::Result<int>(const std::vector<ServerConnection> &)> cut;
 	/// Keeps what clients send from now on in the kernel (true), or lets it pass (false).
 	std::function<core::Status(bool)> hold_back;
-	/// The console has not answered for long.
-	std::function<void()> hung;
+	/// The console has not answered, or the file has not been read, for long.
+	std::function<void()> useless;
 };
 
 class Driver {
@@ -73,40 +81,41 @@ public:
 	/// The goal is in force in the process.
 	bool reached() const;
 	/// In Hold: the last transaction has ended.
-	bool is_drained() const { return !pause_unanswered_; }
+	bool is_drained() const { return pauser_.is_drained(); }
 
 private:
-	void open_links(core::Instant now);
-	void check_hung(core::Instant now);
+	core::Status open_links();
 	void reconcile(core::Instant now);
 	void hold();
 	bool is_calm(core::Instant now);
-	void pause();
 	void serve();
-	void served(const BouncerGoal &goal, const std::string &marker,
-	            const std::vector<AdminAnswer> &answers);
-	void check_file(const std::string &marker);
+	void reloaded(const BouncerGoal &goal, const std::string &marker,
+	              std::vector<AdminAnswer> answers);
+	void served(const BouncerGoal &goal, const AdminAnswer &servers);
+	void not_read(const BouncerGoal &goal, const std::string &problem);
+	void resume_databases(const AdminAnswer &databases);
 	void look_for_stuck(core::Instant now);
 	void cut(const AdminAnswer &servers, bool only_obsolete);
 	void kill_databases(const std::vector<ServerConnection> &stuck);
 	void hold_back();
 	void let_pass();
 	void look_for_logins(core::Instant now);
-	void retry_later(core::Instant now);
+	core::Instant retry_later(core::Instant now);
 
 	program::Loop &loop_;
 	std::string name_;
 	DriverHooks hooks_;
 	AdminLink console_;
-	/// PAUSE is answered when the last transaction ends, which a stuck statement delays for ever
-	/// (LESSONS P-4): it gets a connection of its own. Its effect is immediate.
-	AdminLink pause_console_;
-	bool pause_unanswered_ = false;
+	Pauser pauser_;
 
 	BouncerGoal goal_;
 	std::optional<BouncerGoal> applied_;
 	std::optional<std::uint64_t> served_term_;  ///< of the last Serve in this process
+	std::vector<core::Backend> in_force_;       ///< what the process is known to have read last
 	core::Instant not_before_;                  ///< of retries
+	/// The file could not be read, since then: RELOAD comes alone, and RESUME once it was read.
+	std::optional<core::Instant> misread_since_;
+	Complaint complaint_;
 	/// Connections to cut are looked for until none is left; then nullopt.
 	std::optional<core::Instant> stuck_since_;
 	core::Instant look_again_at_;
@@ -124,6 +133,8 @@ private:
 bool are_logged_in(const AdminAnswer &pools, const AdminAnswer &servers);
 /// Whether a login at a server is under way, or will be for clients that wait. From SHOW POOLS.
 bool is_unsettled(const AdminAnswer &pools);
+/// A name in a statement of the console.
+std::string quoted(const std::string &name);
 
 /// The rows of SHOW SERVERS that are to be cut: all, or those that an earlier configuration made.
 std::vector<ServerConnection> connections_to_cut(const AdminAnswer &servers, bool only_obsolete);

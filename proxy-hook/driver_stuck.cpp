@@ -80,13 +80,8 @@ void Driver::kill_databases(const std::vector<ServerConnection> &stuck) {
 		statements.push_back("RESUME");
 	}
 	for (const std::string &database : databases) {
-		std::string quoted = "\"";
-		for (char c : database) {
-			quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-		}
-		quoted += '"';
-		statements.push_back("KILL " + quoted);
-		statements.push_back("RESUME " + quoted);
+		statements.push_back("KILL " + quoted(database));
+		statements.push_back("RESUME " + quoted(database));
 	}
 	if (paused) {
 		statements.push_back("PAUSE");

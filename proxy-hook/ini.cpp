@@ -59,8 +59,6 @@ core::Result<std::string> render_ini(const PoolOptions &options, const BouncerFi
 	    << "[databases]\n"
 	    << "* = " << *connection << "\n\n"
 	    << "[pgbouncer]\n"
-	    << marker_setting << " = " << marker
-	    << "\n"
 	    // The sockets are handed over by stolon-proxy.
 	    << "listen_addr =\n"
 	    << "unix_socket_dir =\n"
@@ -87,7 +85,9 @@ core::Result<std::string> render_ini(const PoolOptions &options, const BouncerFi
 	    << "ignore_startup_parameters = extra_float_digits\n"
 	    << "log_connections = 0\n"
 	    << "log_disconnections = 0\n"
-	    << "log_stats = 0\n";
+	    << "log_stats = 0\n"
+	    // pgbouncer stops reading at the first line that it does not understand.
+	    << marker_setting << " = " << marker << "\n";
 	return out.str();
 }
 

@@ -63,7 +63,7 @@ Proxy::Proxy(program::Loop &loop, store::Store &store, ProxyOptions options)
 		                          options_.run_dir,
 		                          options_.program,
 		                          {options_.listen.host, options_.ro_port},
-		                          options_.pool}));
+		                          pool}));
 	}
 }
 

@@ -292,6 +292,16 @@ protected:
 		return out.substr(0, out.find('\n'));
 	}
 	std::string who() { return ask("show cluster_name"); }
+	/// Of the admin console: the first line.
+	std::string console(const std::string &statement) {
+		Child client({"psql", "-XAtc", statement,
+		              "host=" + run_dir + "/rw-0 dbname=pgbouncer user=pgbouncer port=" +
+		                  std::to_string(options.listen.port)},
+		             run_dir + "/console");
+		EXPECT_TRUE(drive([&] { return client.ended(); }));
+		std::string out = client.output();
+		return out.substr(0, out.find('\n'));
+	}
 	bool is_running_on(const Server &server, const std::string &text) {
 		auto client = Child(
 		    {"psql", "-XAtq",
@@ -474,6 +484,66 @@ TEST_F(BouncerTest, ClosingCutsStatementsAndLetsOthersQueueUntilItIsReopened) {
 	ASSERT_TRUE(serve(a, 1));
 	ASSERT_TRUE(drive([&] { return client->ended(); }));
 	EXPECT_EQ(client->output(), "a\n");
+}
+
+// LESSONS P-5. PAUSE is refused by a pgbouncer that is paused already, whether or not transactions
+// are open.
+TEST_F(BouncerTest, APauseThatIsTakenOverIsNotTakenForTheEndOfTransactions) {
+	ASSERT_TRUE(serve(a, 1));
+	auto open = psql("select pg_sleep(3)");
+	ASSERT_TRUE(wait_for([&] { return is_running_on(a, "select pg_sleep(3)"); }));
+	ASSERT_TRUE(hold());
+	make_bouncer();
+	ASSERT_TRUE(hold());
+	EXPECT_TRUE(drive([&] { return bouncer->is_drained() || open->ended(); }));
+	EXPECT_TRUE(drive([&] { return open->ended(); }, milliseconds(500)));
+	EXPECT_EQ(open->exit_code(), 0) << open->output();
+	EXPECT_TRUE(drive([&] { return bouncer->is_drained(); }));
+}
+
+// KILL leaves a database paused, and who sent it may have died before the RESUME.
+TEST_F(BouncerTest, ADatabaseThatWasLeftPausedIsResumed) {
+	ASSERT_TRUE(serve(a, 1));
+	EXPECT_EQ(who(), "a");
+	EXPECT_EQ(console("kill postgres"), "KILL");
+	make_bouncer();
+	ASSERT_TRUE(serve(a, 1));
+	EXPECT_EQ(who(), "a");
+}
+
+TEST_F(BouncerTest, ClientsWaitWhenAPgbouncerThatWasTakenOverDiesWhileTheyAreHeldBack) {
+	ASSERT_TRUE(serve(a, 1));
+	make_bouncer();
+	ASSERT_TRUE(hold());
+	const pid_t pid = bouncer->pid();
+	kill(pid, SIGKILL);
+	waitpid(pid, nullptr, 0);
+	ASSERT_TRUE(drive([&] { return !bouncer->is_running(); }));
+	auto client = psql("show cluster_name");
+	pass(milliseconds(300));
+	EXPECT_FALSE(client->ended()) << client->output();
+	ASSERT_TRUE(serve(b, 2));
+	ASSERT_TRUE(drive([&] { return client->ended(); }));
+	EXPECT_EQ(client->output(), "b\n");
+}
+
+// LESSONS P-7. RESUME comes together with RELOAD, which says "ok" all the same.
+TEST_F(BouncerTest, NobodyIsSentToTheOldServerByAPgbouncerThatCannotReadItsFile) {
+	ASSERT_TRUE(serve(a, 1));
+	ASSERT_TRUE(hold());
+	bouncer->prepare({b.backend()});
+	const std::string folder = run_dir + "/rw-0";
+	chmod((folder + "/pgbouncer.ini").c_str(), 0);
+	chmod(folder.c_str(), 0500);  // It cannot be written anew either.
+	bouncer->set_goal({BouncerMode::Serve, {b.backend()}, 2});
+	pass(milliseconds(300));
+	EXPECT_FALSE(bouncer->reached());
+	auto client = psql("show cluster_name");
+	pass(milliseconds(500));
+	EXPECT_FALSE(client->ended()) << client->output();
+	chmod(folder.c_str(), 0700);
+	ASSERT_TRUE(drive([&] { return client->ended(); }));
+	EXPECT_EQ(client->output(), "b\n");
 }
 
 // What pgbouncer would answer with an error to the next client.
