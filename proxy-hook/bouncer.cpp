@@ -33,16 +33,6 @@ std::string text_of(const std::vector<core::Backend> &backends) {
 	return text;
 }
 
-/// Whether SHOW CONFIG tells the marker of a file.
-bool is_marked(const AdminAnswer &config, const std::string &marker) {
-	for (std::size_t row = 0; row < config.rows.size(); ++row) {
-		if (config.cell(row, "key") == marker_setting) {
-			return config.cell(row, "value") == marker;
-		}
-	}
-	return true;
-}
-
 }  // namespace
 
 Bouncer::Bouncer(program::Loop &loop, BouncerOptions options)
@@ -155,6 +145,12 @@ void Bouncer::set_goal(BouncerGoal goal) {
 		not_before_ = std::min(not_before_, store::now() + retry_delay);
 		driver_.set_goal(std::move(goal));
 	}
+}
+
+void Bouncer::set_included(const Included &included) {
+	options_.pool.included = included;
+	marker_.clear();
+	reload();
 }
 
 bool Bouncer::reached() const {

@@ -38,6 +38,8 @@ public:
 	/// Lets the process read its configuration and the users again. One that holds clients back
 	/// does so when it serves next.
 	void reload() { driver_.reload(); }
+	/// The operator's settings have changed: a reload() with them.
+	void set_included(const Included &included);
 	/// Does what is due; returns when it must be called again at the latest.
 	core::Instant step(core::Instant now);
 
@@ -45,6 +47,8 @@ public:
 	bool reached() const;
 	/// In Hold: the last transaction has ended.
 	bool is_drained() const { return !process_ || driver_.is_drained(); }
+	/// One that an earlier stolon-proxy has started runs, whether or not it was taken over.
+	bool is_left_running() const { return Process::find(path("lock")).has_value(); }
 	bool is_running() const { return process_.has_value(); }
 	bool is_adopted() const { return process_ && !process_->is_child(); }
 	pid_t pid() const { return process_ ? process_->pid() : 0; }

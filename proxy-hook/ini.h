@@ -1,4 +1,4 @@
-// The text of a pgbouncer.ini.
+// The text of a pgbouncer.ini, and how to tell that it was read.
 #pragma once
 
 #include <string>
@@ -7,6 +7,8 @@
 #include "core/base/result.h"
 #include "core/plan/proxy_plan.h"
 #include "proxy-hook/access.h"
+#include "proxy-hook/admin.h"
+#include "proxy-hook/include.h"
 
 namespace stolon::proxy {
 
@@ -20,6 +22,8 @@ struct PoolOptions {
 	/// How long a connection to a server may take. Longer than any failover for the master: a host
 	/// that is lost lets clients wait, and a change of master drops the attempt.
 	int server_connect_timeout_s = 15;
+	std::string include_file;  ///< of the operator's own settings; empty: none
+	Included included;         ///< what is in it
 };
 
 /// Where the files of one pgbouncer lie.
@@ -36,6 +40,10 @@ core::Result<std::string> render_ini(const PoolOptions &options, const BouncerFi
                                      const std::vector<core::Backend> &backends,
                                      const std::string &marker);
 
+/// The section [databases]: the operator's, and "*" for all others, each leading to `backends`.
+core::Result<std::string> render_databases(const Included &included,
+                                           const std::vector<core::Backend> &backends);
+
 /// Of hosts with different ports a pgbouncer 1.18 can use only those that share one: the largest
 /// group, the lowest port among equals.
 std::vector<core::Backend> with_common_port(const std::vector<core::Backend> &backends);
@@ -43,5 +51,8 @@ std::vector<core::Backend> with_common_port(const std::vector<core::Backend> &ba
 /// The setting in which the marker stands: used by pgbouncer only when it logs to syslog, which it
 /// does not here.
 constexpr std::string_view marker_setting = "syslog_ident";
+
+/// Whether SHOW CONFIG tells that marker.
+bool is_marked(const AdminAnswer &config, const std::string &marker);
 
 }  // namespace stolon::proxy

@@ -64,6 +64,8 @@ void add_options(CLI::App &app, Arguments &to) {
 	app.add_option("--max-client-conn", pool.max_client_conn, "clients of each pgbouncer")
 	    ->check(CLI::Range(1, 1000000))
 	    ->capture_default_str();
+	app.add_option("--include", pool.include_file,
+	               "file with further settings for pgbouncer: databases, users, limits");
 	app.add_option("--query-wait-timeout", pool.query_wait_timeout_s,
 	               "seconds that a client may queue; 0: for ever")
 	    ->check(CLI::Range(0, 86400))
@@ -168,6 +170,9 @@ core::Status complete(Arguments &arguments) {
 	}
 	arguments.run_dir = std::filesystem::absolute(arguments.run_dir);
 	options.run_dir = arguments.run_dir;
+	if (!options.pool.include_file.empty()) {
+		options.pool.include_file = std::filesystem::absolute(options.pool.include_file);
+	}
 	if (options.ro_port == arguments.port) {
 		return core::invalid("--port and --ro-port must differ");
 	}
@@ -216,7 +221,7 @@ int run(Arguments &arguments) {
 		loop.on_signal(number, [&proxy] { proxy.stop(); });
 	}
 	loop.on_signal(SIGHUP, [&proxy] {
-		spdlog::info("asked to read the users and certificates again");
+		spdlog::info("asked to read users, certificates and settings again");
 		proxy.reload();
 	});
 	spdlog::info("proxy {} of cluster {} listens on {}:{}", arguments.options.uid.value,

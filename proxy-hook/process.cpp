@@ -98,7 +98,8 @@ void raise_fd_limit() {
 	reset_signals();
 	raise_fd_limit();
 	environment.set_pid(getpid());
-	const char *arguments[] = {spec.program.c_str(), "-q", spec.ini.c_str(), nullptr};
+	const char *arguments[] = {spec.program.c_str(), spec.is_loud ? spec.ini.c_str() : "-q",
+	                           spec.is_loud ? nullptr : spec.ini.c_str(), nullptr};
 	execve(spec.program.c_str(), const_cast<char *const *>(arguments), environment.pointers.data());
 	dprintf(STDERR_FILENO, "cannot run %s: %s\n", spec.program.c_str(), std::strerror(errno));
 	_exit(exec_failed);

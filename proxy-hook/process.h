@@ -20,6 +20,7 @@ struct ProcessSpec {
 	std::string lock_file;  ///< held locked by the process for as long as it lives; holds its pid
 	std::string output;     ///< file that gets what it prints before it has opened its log
 	std::string identity;   ///< options that a running process cannot change; one line
+	bool is_loud = false;   ///< prints what it logs
 };
 
 /// A running (or just ended) process.

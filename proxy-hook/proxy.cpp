@@ -49,6 +49,8 @@ Proxy::Proxy(program::Loop &loop, store::Store &store, ProxyOptions options)
       mirror_(store, mirror_options(keys_)),
       presence_(store, presence_ttl, request_timeout),
       probe_(loop),
+      store_(store),
+      trial_(loop, options_.program, options_.run_dir + "/trial"),
       started_at_(store::now()) {
 	for (int i = 0; i < options_.processes; ++i) {
 		main_.push_back(std::make_unique<Bouncer>(
@@ -105,6 +107,9 @@ core::Status Proxy::stop_surplus() {
 }
 
 core::Status Proxy::open() {
+	if (core::Status status = first_included(); !status) {
+		return status;
+	}
 	if (core::Status status = stop_surplus(); !status) {
 		return status;
 	}
@@ -305,7 +310,7 @@ Instant Proxy::step(Instant now) {
 	}
 	observe();
 	note_switchover(now);
-	Instant wake = probe_.step(now);
+	Instant wake = std::min(probe_.step(now), step_trial(now));
 	const core::ProxyDecision decision = core::plan_proxy(inputs(now));
 	act(decision);
 	set_read_only(decision);
@@ -327,13 +332,6 @@ Instant Proxy::step(Instant now) {
 	}
 	publish(decision);
 	return wake;
-}
-
-void Proxy::reload() {
-	for (Bouncer *bouncer : all()) {
-		bouncer->reload();
-	}
-	loop_.wake();
 }
 
 void Proxy::stop() {

@@ -10,6 +10,7 @@
 #include "core/plan/proxy_plan.h"
 #include "proxy-hook/bouncer.h"
 #include "proxy-hook/probe.h"
+#include "proxy-hook/trial.h"
 #include "store/mirror.h"
 #include "store/presence.h"
 
@@ -36,7 +37,8 @@ public:
 	core::Status open();
 	/// Does what is due; returns when it must be called again at the latest.
 	core::Instant step(core::Instant now);
-	/// Lets the pgbouncers read the auth file again.
+	/// Lets the pgbouncers read users and certificates again, and the operator's settings if all of
+	/// them are right.
 	void reload();
 	/// Stops the pgbouncers and withdraws the presence; then the loop is stopped with exit code 0.
 	void stop();
@@ -51,6 +53,10 @@ private:
 	core::ProxyInputs inputs(core::Instant now) const;
 	core::Instant step_stopping(core::Instant now);
 	core::Status stop_surplus();
+	core::Status first_included();
+	core::Status try_included(store::Store &store);
+	core::Instant step_trial(core::Instant now);
+	void accept_included();
 	std::vector<Bouncer *> all();
 
 	program::Loop &loop_;
@@ -59,6 +65,10 @@ private:
 	store::Mirror mirror_;
 	store::Presence presence_;
 	Probe probe_;
+	store::Store &store_;
+	Trial trial_;
+	bool is_trying_ = false;
+	Included tried_;
 	std::vector<std::unique_ptr<Bouncer>> main_;
 	std::vector<std::unique_ptr<Bouncer>> read_only_;
 
