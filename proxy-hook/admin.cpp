@@ -146,7 +146,11 @@ bool AdminParser::feed(std::string_view bytes) {
 bool AdminParser::message(char type, std::string_view body) {
 	switch (type) {
 		case 'R':  // authentication: only "ok" (0) can be answered
-			return body.size() >= 4 && read_u32(body) == 0;
+			if (body.size() < 4 || read_u32(body) != 0) {
+				current_.error = "it asks for a password";
+				return false;
+			}
+			return true;
 		case 'E':
 			current_.error = error_text(body);
 			return true;
@@ -189,6 +193,13 @@ core::Status AdminLink::open() {
 		return core::Error{core::ErrorKind::Unavailable, "cannot write to " + path_};
 	}
 	return {};
+}
+
+int AdminLink::peer_pid() const {
+	ucred peer{};
+	socklen_t length = sizeof(peer);
+	return fd_ && getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 ? peer.pid
+	                                                                                  : 0;
 }
 
 void AdminLink::close() {
@@ -272,6 +283,9 @@ void AdminLink::deliver() {
 
 void AdminLink::broken(const std::string &why) {
 	std::deque<Batch> lost = std::move(batches_);
+	if (!logged_in_) {
+		refusal_ = parser_.error();
+	}
 	close();
 	for (Batch &batch : lost) {
 		batch.done(core::Error{core::ErrorKind::Unknown, why});

@@ -37,6 +37,8 @@ public:
 	bool feed(std::string_view bytes);
 	/// Answers that were ended by ReadyForQuery, oldest first. The first one is the login's.
 	std::deque<AdminAnswer> &finished() { return finished_; }
+	/// Of the answer that has not been ended yet.
+	const std::string &error() const { return current_.error; }
 
 private:
 	bool message(char type, std::string_view body);
@@ -62,6 +64,11 @@ public:
 	void close();
 	bool is_open() const { return static_cast<bool>(fd_); }
 	bool is_ready() const { return is_open() && logged_in_; }  ///< the login was answered
+	/// Why the login failed on the last connection; "": it did not.
+	const std::string &refusal() const { return refusal_; }
+	void forget_refusal() { refusal_.clear(); }
+	/// Process id of the one that listens; 0: not known.
+	int peer_pid() const;
 	bool is_idle() const { return batches_.empty(); }
 	/// Since when the oldest unanswered batch has waited; meaningless when idle.
 	core::Instant waiting_since() const { return batches_.front().sent_at; }
@@ -89,6 +96,7 @@ private:
 	std::string unsent_;  ///< statements that wait for the login
 	AdminParser parser_;
 	std::deque<Batch> batches_;
+	std::string refusal_;
 };
 
 }  // namespace stolon::proxy

@@ -157,7 +157,7 @@ bool Bouncer::reached() const {
 	if (driver_.goal().mode == BouncerMode::Serve) {
 		return process_ && driver_.reached();
 	}
-	return !process_ || driver_.reached();
+	return !process_ || (driver_.reached() && driver_.goal().mode != BouncerMode::Off);
 }
 
 void Bouncer::start(Instant now) {
@@ -211,7 +211,7 @@ void Bouncer::ended(Instant now) {
 	process_.reset();
 	hold_back_.forget();
 	driver_.ended();
-	if (stopping_) {
+	if (stopping_ || is_off_) {
 		spdlog::info("{}: stopped", options_.name);
 		return;
 	}
@@ -235,6 +235,22 @@ void Bouncer::stop() {
 	}
 }
 
+/// pgbouncer holds the listening sockets, too: only its end closes them.
+Instant Bouncer::step_off(Instant now) {
+	if (!process_) {
+		sockets_.clear();
+		return now + never;
+	}
+	if (!is_off_) {
+		is_off_ = true;
+		stop_at_ = now + stop_patience;
+		process_->send_signal(SIGTERM);
+	} else if (now >= stop_at_) {
+		process_->send_signal(SIGKILL);
+	}
+	return std::max(stop_at_, now + retry_delay);
+}
+
 Instant Bouncer::step(Instant now) {
 	if (process_ && process_->has_ended()) {
 		ended(now);
@@ -245,6 +261,10 @@ Instant Bouncer::step(Instant now) {
 		}
 		return process_ ? std::max(stop_at_, now + retry_delay) : now + never;
 	}
+	if (driver_.goal().mode == BouncerMode::Off) {
+		return step_off(now);
+	}
+	is_off_ = false;
 	if (now < not_before_) {
 		return not_before_;
 	}

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "core/plan/proxy_plan.h"
-#include "proxy-hook/driver.h"
 #include "proxy-hook/hold_back.h"
 #include "proxy-hook/ini.h"
 #include "proxy-hook/process.h"
 #include "proxy-hook/sockets.h"
+#include "proxy-hook/target.h"
 
 namespace stolon::proxy {
 
@@ -23,7 +23,7 @@ struct BouncerOptions {
 	PoolOptions pool;
 };
 
-class Bouncer {
+class Bouncer : public Target {
 public:
 	Bouncer(program::Loop &loop, BouncerOptions options);
 
@@ -32,34 +32,27 @@ public:
 	/// Opens the sockets unless an adopted process has them.
 	core::Status open_sockets();
 
-	/// Writes the file ahead of a goal that will soon be set, which saves the disk's time then.
-	void prepare(const std::vector<core::Backend> &backends);
-	void set_goal(BouncerGoal goal);
-	/// Lets the process read its configuration and the users again. One that holds clients back
-	/// does so when it serves next.
-	void reload() { driver_.reload(); }
-	/// The operator's settings have changed: a reload() with them.
-	void set_included(const Included &included);
-	/// Does what is due; returns when it must be called again at the latest.
-	core::Instant step(core::Instant now);
+	void prepare(const std::vector<core::Backend> &backends) override;
+	void set_goal(BouncerGoal goal) override;
+	void reload() override { driver_.reload(); }
+	void set_included(const Included &included) override;
+	core::Instant step(core::Instant now) override;
+	bool reached() const override;
+	bool is_drained() const override { return !process_ || driver_.is_drained(); }
+	/// Ends the process, also clients' connections.
+	void stop() override;
+	bool is_stopped() const override { return stopping_ && !process_; }
 
-	/// The goal is in force. (Clients queue in Hold also when there is no process: in the kernel.)
-	bool reached() const;
-	/// In Hold: the last transaction has ended.
-	bool is_drained() const { return !process_ || driver_.is_drained(); }
 	/// One that an earlier stolon-proxy has started runs, whether or not it was taken over.
 	bool is_left_running() const { return Process::find(path("lock")).has_value(); }
 	bool is_running() const { return process_.has_value(); }
 	bool is_adopted() const { return process_ && !process_->is_child(); }
 	pid_t pid() const { return process_ ? process_->pid() : 0; }
 
-	/// Ends the process, also clients' connections; step() until is_stopped().
-	void stop();
-	bool is_stopped() const { return stopping_ && !process_; }
-
 private:
 	void start(core::Instant now);
 	void ended(core::Instant now);
+	core::Instant step_off(core::Instant now);
 	DriverHooks hooks();
 	/// Returns the marker that stands in the file.
 	core::Result<std::string> write_ini(const std::vector<core::Backend> &backends);
@@ -80,6 +73,7 @@ private:
 	bool stopping_ = false;
 	core::Instant started_at_;
 	core::Instant stop_at_;
+	bool is_off_ = false;       ///< Off: SIGTERM was sent, or the sockets are closed
 	core::Instant not_before_;  ///< back-off of starts
 	int quick_deaths_ = 0;
 	Complaint complaint_;

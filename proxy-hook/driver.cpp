@@ -20,6 +20,9 @@ constexpr auto retry_delay = milliseconds(100);
 /// that cannot read its file for so long sends nobody anywhere.
 constexpr auto useless_after = seconds(10);
 
+/// With transaction pooling a pause is over before, as a rule, and nothing has to be ended.
+constexpr auto sessions_patience = milliseconds(50);
+
 bool is_not_paused_error(const AdminAnswer &answer) {
 	return answer.error.find("not paused") != std::string::npos;
 }
@@ -91,6 +94,7 @@ void Driver::ended() {
 	stuck_since_.reset();
 	held_back_since_.reset();
 	calming_since_.reset();
+	end_sessions_at_.reset();
 	misread_since_.reset();
 	not_before_ = {};
 }
@@ -98,6 +102,13 @@ void Driver::ended() {
 Instant Driver::step(Instant now) {
 	if (now < not_before_) {
 		return not_before_;
+	}
+	if (!console_.is_open() && !console_.refusal().empty()) {
+		complaint_.error(name_ +
+		                 ": its console refuses the user \"pgbouncer\": " + console_.refusal() +
+		                 "; stolon-proxy has to run as the user that it runs as");
+		console_.forget_refusal();
+		return retry_later(now);
 	}
 	if (core::Status status = open_links(); !status) {
 		complaint_.error(name_ + ": " + status.error().message);
@@ -114,6 +125,7 @@ Instant Driver::step(Instant now) {
 	reconcile(now);
 	look_for_stuck(now);
 	look_for_logins(now);
+	end_sessions(now);
 	Instant wake =
 	    now + (console_.is_idle() ? core::Duration(never) : core::Duration(useless_after));
 	if (now < not_before_) {
@@ -121,6 +133,9 @@ Instant Driver::step(Instant now) {
 	}
 	if (held_back_since_) {
 		wake = std::min(wake, std::max(look_for_logins_at_, now));
+	}
+	if (console_.is_idle()) {
+		wake = std::min(wake, end_sessions_at_.value_or(wake));
 	}
 	return stuck_since_ ? std::min(wake, look_again_at_) : wake;
 }
@@ -145,6 +160,7 @@ void Driver::reconcile(Instant now) {
 	}
 	switch (goal_.mode) {
 		case BouncerMode::Leave:
+		case BouncerMode::Off:
 			return;
 		case BouncerMode::Hold:
 			hold();
@@ -181,6 +197,24 @@ void Driver::hold() {
 		}
 	}
 	applied_ = goal_;
+	end_sessions_at_.reset();
+	if (goal_.ends_sessions) {
+		end_sessions_at_ = store::now() + sessions_patience;
+	}
+}
+
+/// RECONNECT marks all server connections for closing. pgbouncer (server_fast_close) closes those
+/// without an open transaction when it looks next, three times a second, the others when their
+/// transaction ends.
+void Driver::end_sessions(Instant now) {
+	if (!end_sessions_at_ || now < *end_sessions_at_ || !console_.is_idle()) {
+		return;
+	}
+	end_sessions_at_.reset();
+	if (goal_.mode == BouncerMode::Hold && goal_.ends_sessions && !is_drained()) {
+		spdlog::info("{}: sessions that have no transaction open are ended", name_);
+		console_.send({"RECONNECT"}, [](core::Result<std::vector<AdminAnswer>>) {});
+	}
 }
 
 void Driver::serve() {
@@ -259,7 +293,8 @@ void Driver::not_read(const BouncerGoal &goal, const std::string &problem) {
 	hooks_.forget_file();
 	if (!misread_since_) {
 		misread_since_ = now;
-		if (in_force_ != goal.backends && pauser_.is_usable()) {
+		const bool is_ours = hooks_.pauses_unknown || !in_force_.empty();
+		if (is_ours && in_force_ != goal.backends && pauser_.is_usable()) {
 			pauser_.pause();
 		}
 	} else if (now - *misread_since_ > useless_after) {

@@ -23,6 +23,7 @@ enum class BouncerMode {
 	Hold,   ///< clients queue; statements in flight may finish
 	Serve,  ///< clients are sent to `backends`
 	Close,  ///< clients queue, and all server connections are cut
+	Off,    ///< there is no process, and nobody listens
 };
 
 struct BouncerGoal {
@@ -33,6 +34,9 @@ struct BouncerGoal {
 	std::uint64_t term = 0;
 	/// Hold: the servers are well, so there is time for logins that are under way.
 	bool orderly = false;
+	/// Hold: sessions of session pooling end as soon as they have no transaction open, since a
+	/// pause waits for them otherwise.
+	bool ends_sessions = false;
 	bool operator==(const BouncerGoal &) const = default;
 };
 
@@ -56,6 +60,8 @@ struct DriverHooks {
 	std::function<core::Status(bool)> hold_back;
 	/// The console has not answered, or the file has not been read, for long.
 	std::function<void()> useless;
+	/// One that has never read the file is stopped from serving all the same.
+	bool pauses_unknown = true;
 };
 
 class Driver {
@@ -80,6 +86,9 @@ public:
 
 	/// The goal is in force in the process.
 	bool reached() const;
+	bool is_connected() const { return console_.is_open(); }
+	/// Of the process that the console belongs to; 0: not known.
+	int peer_pid() const { return console_.peer_pid(); }
 	/// In Hold: the last transaction has ended.
 	bool is_drained() const { return pauser_.is_drained(); }
 
@@ -88,6 +97,7 @@ private:
 	void reconcile(core::Instant now);
 	void hold();
 	bool is_calm(core::Instant now);
+	void end_sessions(core::Instant now);
 	void serve();
 	void reloaded(const BouncerGoal &goal, const std::string &marker,
 	              std::vector<AdminAnswer> answers);
@@ -116,6 +126,7 @@ private:
 	/// The file could not be read, since then: RELOAD comes alone, and RESUME once it was read.
 	std::optional<core::Instant> misread_since_;
 	Complaint complaint_;
+	std::optional<core::Instant> end_sessions_at_;
 	/// Connections to cut are looked for until none is left; then nullopt.
 	std::optional<core::Instant> stuck_since_;
 	core::Instant look_again_at_;

@@ -44,8 +44,11 @@ void add_options(CLI::App &app, Arguments &to) {
 	    ->check(CLI::Range(0, 65535))
 	    ->capture_default_str();
 	app.add_option("--processes", to.options.processes, "number of pgbouncers behind the port")
-	    ->check(CLI::Range(1, 64))
+	    ->check(CLI::Range(0, 64))
 	    ->capture_default_str();
+	app.add_option(
+	    "--attach", to.options.attach,
+	    "DIRECTORY:PORT of the console of a pgbouncer that others start; may be repeated");
 	app.add_option("--run-dir", to.run_dir,
 	               "private directory for sockets, configuration and logs "
 	               "(default: /run/stolon-proxy-<port>)");
@@ -64,6 +67,14 @@ void add_options(CLI::App &app, Arguments &to) {
 	app.add_option("--max-client-conn", pool.max_client_conn, "clients of each pgbouncer")
 	    ->check(CLI::Range(1, 1000000))
 	    ->capture_default_str();
+	app.add_option_function<std::string>(
+	       "--session-switchover",
+	       [&to](const std::string &how) { to.options.ends_sessions = how == "close"; },
+	       "what a switchover does about sessions of session pooling: close them when they have no "
+	       "transaction open, or wait for them to end (close)")
+	    ->check(CLI::IsMember({"close", "wait"}));
+	app.add_flag("--stop-listening", to.options.stops_listening,
+	             "do not listen while there is no cluster view");
 	app.add_option("--include", pool.include_file,
 	               "file with further settings for pgbouncer: databases, users, limits");
 	app.add_option("--query-wait-timeout", pool.query_wait_timeout_s,
@@ -173,6 +184,14 @@ core::Status complete(Arguments &arguments) {
 	if (!options.pool.include_file.empty()) {
 		options.pool.include_file = std::filesystem::absolute(options.pool.include_file);
 	}
+	for (const std::string &address : options.attach) {
+		if (core::Result<std::string> path = console_path(address); !path) {
+			return path.error();
+		}
+	}
+	if (options.processes == 0 && options.attach.empty()) {
+		return core::invalid("--processes 0 needs --attach: nobody would serve clients");
+	}
 	if (options.ro_port == arguments.port) {
 		return core::invalid("--port and --ro-port must differ");
 	}
@@ -184,8 +203,11 @@ core::Status complete(Arguments &arguments) {
 		return program.error();
 	}
 	options.program = *program;
-	if (core::Status status = complete_access(options.pool.access); !status) {
-		return status;
+	// Attached pgbouncers have users of their own.
+	if (options.processes > 0 || options.ro_port != 0) {
+		if (core::Status status = complete_access(options.pool.access); !status) {
+			return status;
+		}
 	}
 	return check_pool_options(options.pool);
 }

@@ -57,6 +57,10 @@ Proxy::Proxy(program::Loop &loop, store::Store &store, ProxyOptions options)
 		    loop_, BouncerOptions{"rw-" + std::to_string(i), options_.run_dir, options_.program,
 		                          options_.listen, options_.pool}));
 	}
+	auto file = std::make_shared<AttachedFile>(options_.run_dir + "/databases.ini");
+	for (const std::string &address : options_.attach) {
+		attached_.push_back(std::make_unique<Attached>(loop_, address, file));
+	}
 	if (options_.ro_port != 0) {
 		PoolOptions pool = options_.pool;
 		pool.server_connect_timeout_s = standby_connect_timeout_s;
@@ -69,12 +73,31 @@ Proxy::Proxy(program::Loop &loop, store::Store &store, ProxyOptions options)
 	}
 }
 
-std::vector<Bouncer *> Proxy::all() {
+std::vector<Bouncer *> Proxy::supervised() {
 	std::vector<Bouncer *> out;
 	for (auto *group : {&main_, &read_only_}) {
 		for (auto &bouncer : *group) {
 			out.push_back(bouncer.get());
 		}
+	}
+	return out;
+}
+
+std::vector<Target *> Proxy::to_master() {
+	std::vector<Target *> out;
+	for (auto &bouncer : main_) {
+		out.push_back(bouncer.get());
+	}
+	for (auto &attached : attached_) {
+		out.push_back(attached.get());
+	}
+	return out;
+}
+
+std::vector<Target *> Proxy::all() {
+	std::vector<Target *> out = to_master();
+	for (auto &bouncer : read_only_) {
+		out.push_back(bouncer.get());
 	}
 	return out;
 }
@@ -114,13 +137,13 @@ core::Status Proxy::open() {
 		return status;
 	}
 	bool adopted = false;
-	for (Bouncer *bouncer : all()) {
+	for (Bouncer *bouncer : supervised()) {
 		bouncer->adopt();
 		adopted = adopted || bouncer->is_running();
 	}
 	if (!adopted) {
 		for (int port : {options_.listen.port, options_.ro_port}) {
-			if (port == 0) {
+			if (port == 0 || (port == options_.listen.port && main_.empty())) {
 				continue;
 			}
 			if (core::Status status = check_port_is_free({options_.listen.host, port}); !status) {
@@ -128,8 +151,10 @@ core::Status Proxy::open() {
 			}
 		}
 	}
-	for (Bouncer *bouncer : all()) {
-		if (core::Status status = bouncer->open_sockets(); !status) {
+	for (Bouncer *bouncer : supervised()) {
+		if (options_.stops_listening && !bouncer->is_running()) {
+			bouncer->set_goal({BouncerMode::Off, {}, 0});
+		} else if (core::Status status = bouncer->open_sockets(); !status) {
 			return status;
 		}
 	}
@@ -230,10 +255,12 @@ void Proxy::act(const core::ProxyDecision &decision) {
 			state_.paused = true;
 			goal.mode = BouncerMode::Hold;
 			goal.orderly = !decision.paused_for.empty();
+			goal.ends_sessions = options_.ends_sessions && goal.orderly;
 			break;
 		case core::ProxyGoal::Close:
 			state_.paused = true;
-			goal.mode = BouncerMode::Close;
+			goal.mode = decision.without_view && options_.stops_listening ? BouncerMode::Off
+			                                                              : BouncerMode::Close;
 			break;
 		case core::ProxyGoal::Serve:
 			state_ = core::ProxyState{decision.master, decision.epoch, false};
@@ -242,8 +269,8 @@ void Proxy::act(const core::ProxyDecision &decision) {
 			             decision.epoch.value);
 			break;
 	}
-	for (auto &bouncer : main_) {
-		bouncer->set_goal(goal);
+	for (Target *target : to_master()) {
+		target->set_goal(goal);
 	}
 }
 
@@ -261,6 +288,9 @@ void Proxy::set_read_only(const core::ProxyDecision &decision) {
 		read_only_epoch_ = decision.epoch;
 		goal = {BouncerMode::Serve, with_common_port(decision.standbys), read_only_term_};
 		read_only_from_master_ = goal.backends == std::vector{*decision.master};
+	} else if (decision.goal == core::ProxyGoal::Close && decision.without_view &&
+	           options_.stops_listening) {
+		goal.mode = BouncerMode::Off;
 	} else if (decision.goal == core::ProxyGoal::Close && read_only_from_master_) {
 		goal.mode = BouncerMode::Close;
 	} else {
@@ -278,8 +308,9 @@ void Proxy::set_read_only(const core::ProxyDecision &decision) {
 }
 
 void Proxy::publish(const core::ProxyDecision &decision) {
-	for (auto &bouncer : main_) {
-		if (!bouncer->reached()) {
+	const std::vector<Target *> targets = to_master();
+	for (const Target *target : targets) {
+		if (!target->reached()) {
 			return;
 		}
 	}
@@ -288,8 +319,8 @@ void Proxy::publish(const core::ProxyDecision &decision) {
 	info.generation = data_ ? data_->generation : 0;
 	info.epoch = state_.epoch;
 	info.paused = state_.paused;
-	const bool drained = std::all_of(main_.begin(), main_.end(),
-	                                 [](const auto &bouncer) { return bouncer->is_drained(); });
+	const bool drained = std::all_of(targets.begin(), targets.end(),
+	                                 [](const Target *target) { return target->is_drained(); });
 	if (drained) {
 		info.paused_for = decision.paused_for;
 	}
@@ -321,13 +352,15 @@ Instant Proxy::step(Instant now) {
 	if (decision.wake_at) {
 		wake = std::min(wake, *decision.wake_at);
 	}
-	for (Bouncer *bouncer : all()) {
-		wake = std::min(wake, bouncer->step(now));
+	for (Target *target : all()) {
+		wake = std::min(wake, target->step(now));
 	}
-	if (decision.goal == core::ProxyGoal::Queue && decision.master) {
+	const bool waits =
+	    decision.goal == core::ProxyGoal::Queue || decision.goal == core::ProxyGoal::Close;
+	if (waits && decision.master) {
 		// After the pause, which is urgent; the file is not.
-		for (auto &bouncer : main_) {
-			bouncer->prepare({*decision.master});
+		for (Target *target : to_master()) {
+			target->prepare({*decision.master});
 		}
 	}
 	publish(decision);
@@ -341,8 +374,8 @@ void Proxy::stop() {
 	stopping_ = true;
 	stop_by_ = store::now() + stop_patience;
 	presence_.close();
-	for (Bouncer *bouncer : all()) {
-		bouncer->stop();
+	for (Target *target : all()) {
+		target->stop();
 	}
 	loop_.wake();
 }
@@ -350,9 +383,9 @@ void Proxy::stop() {
 Instant Proxy::step_stopping(Instant now) {
 	bool stopped = true;
 	Instant wake = std::min(stop_by_, presence_.wake_at());
-	for (Bouncer *bouncer : all()) {
-		wake = std::min(wake, bouncer->step(now));
-		stopped = stopped && bouncer->is_stopped();
+	for (Target *target : all()) {
+		wake = std::min(wake, target->step(now));
+		stopped = stopped && target->is_stopped();
 	}
 	if (stopped && (presence_.idle() || now >= stop_by_)) {
 		loop_.stop(program::ExitOk);

@@ -8,6 +8,7 @@
 
 #include "core/model/keys.h"
 #include "core/plan/proxy_plan.h"
+#include "proxy-hook/attached.h"
 #include "proxy-hook/bouncer.h"
 #include "proxy-hook/probe.h"
 #include "proxy-hook/trial.h"
@@ -23,9 +24,15 @@ struct ProxyOptions {
 	std::string run_dir;
 	std::string program;  ///< absolute path of pgbouncer
 	ListenAddress listen;
-	int ro_port = 0;  ///< 0: none
-	int processes = 2;
+	int ro_port = 0;                  ///< 0: none
+	int processes = 2;                ///< 0: only attached ones
+	std::vector<std::string> attach;  ///< consoles of pgbouncers that others start, DIRECTORY:PORT
 	PoolOptions pool;
+	/// At a switchover sessions (session pooling) are ended when they have no transaction open;
+	/// otherwise the switchover waits for them.
+	bool ends_sessions = true;
+	/// Without a view nobody listens, so that whoever balances over several proxies notices.
+	bool stops_listening = false;
 };
 
 class Proxy {
@@ -57,7 +64,9 @@ private:
 	core::Status try_included(store::Store &store);
 	core::Instant step_trial(core::Instant now);
 	void accept_included();
-	std::vector<Bouncer *> all();
+	std::vector<Bouncer *> supervised();
+	std::vector<Target *> to_master();  ///< supervised and attached ones
+	std::vector<Target *> all();
 
 	program::Loop &loop_;
 	ProxyOptions options_;
@@ -70,6 +79,7 @@ private:
 	bool is_trying_ = false;
 	Included tried_;
 	std::vector<std::unique_ptr<Bouncer>> main_;
+	std::vector<std::unique_ptr<Attached>> attached_;
 	std::vector<std::unique_ptr<Bouncer>> read_only_;
 
 	std::uint64_t seen_changes_ = 0;

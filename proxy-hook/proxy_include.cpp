@@ -35,7 +35,7 @@ core::Status Proxy::first_included() {
 	if (!status) {
 		core::Result<Included> earlier = read_included(accepted_file(options_));
 		bool is_needed = false;
-		for (const Bouncer *bouncer : all()) {
+		for (const Bouncer *bouncer : supervised()) {
 			is_needed = is_needed || bouncer->is_left_running();
 		}
 		if (!earlier || !is_needed) {
@@ -67,8 +67,8 @@ core::Status Proxy::try_included(store::Store &store) {
 
 void Proxy::accept_included() {
 	options_.pool.included = tried_;
-	for (Bouncer *bouncer : all()) {
-		bouncer->set_included(tried_);
+	for (Target *target : all()) {
+		target->set_included(tried_);
 	}
 	if (core::Status status =
 	        store::write_file_atomically(accepted_file(options_), to_text(tried_), 0600);
@@ -78,8 +78,8 @@ void Proxy::accept_included() {
 }
 
 void Proxy::reload() {
-	for (Bouncer *bouncer : all()) {
-		bouncer->reload();
+	for (Target *target : all()) {
+		target->reload();
 	}
 	loop_.wake();
 	if (options_.pool.include_file.empty()) {

@@ -67,10 +67,12 @@ sub wait_for_log {
 	return StolonLab::poll_until("the log says $expected", sub { substr(proxy_log(), $since) =~ $expected });
 }
 
-sub hang_up {
+# To stolon-proxy alone, not to its pgbouncers.
+sub signal_proxy {
+	my ($signal) = @_;
 	open my $file, '<', $lab->dir . '/lab.json' or die "lab.json: $!\n";
 	my $members = JSON::PP::decode_json(join '', <$file>)->{members};
-	kill 'HUP', $members->{proxy1}{pid} or die "no proxy\n";
+	kill $signal, $members->{proxy1}{pid} or die "no proxy\n";
 	return;
 }
 
@@ -87,7 +89,7 @@ chown @postgres[ 2, 3 ], $users;
 my $good = <<'INI';
 [databases]
 sales = pool_size=4 reserve_pool=2
-alias = dbname=app connect_query='set application_name = ''by alias'''
+alias = dbname=app connect_query='set own.marker = ''by alias'''
 sessions = dbname=app pool_mode=session
 as_clerk = dbname=app user=clerk max_db_connections=9
 * = pool_size=7
@@ -136,7 +138,7 @@ sub check_databases {
 }
 
 is(through_proxy('alias', 'select current_database()'), 'app', 'an alias leads to its database');
-is(through_proxy('alias', 'show application_name'), 'by alias', '... and its connect_query was run');
+is(through_proxy('alias', 'show own.marker'), 'by alias', '... and its connect_query was run');
 is(through_proxy('sales', 'select current_user', user => $clerk), 'clerk', 'another user is in another database');
 is(through_proxy('as_clerk', 'select current_user'), 'clerk', 'a database with a user of its own');
 is(through_proxy('template1', 'select current_database()'), 'template1', 'what is not named is reached all the same');
@@ -158,7 +160,7 @@ $dsn =~ s{/[^/]*$}{/sessions};
 my $session = IPC::Run::start([ 'psql', '-XAtq', '-d', $dsn ], '<', \$in, '>', \$out, '2>', \$err);
 $session->pump until $out =~ /1/;
 write_settings($good =~ s/pool_size=4/pool_size=5/r);
-hang_up();
+signal_proxy('HUP');
 for my $name (qw(rw-0 rw-1 ro-0)) {
 	StolonLab::poll_until("$name has the change", sub { console($name, 'show databases')->{sales}{pool_size} == 5 });
 	pass("$name has the change");
@@ -175,7 +177,7 @@ for my $case (
 {
 	my $since = length proxy_log();
 	write_settings($case->[0]);
-	hang_up();
+	signal_proxy('HUP');
 	wait_for_log($since, qr/nothing changes: .*$case->[1]/);
 	pass('a wrong file is told, with its line');
 	is(console('rw-0', 'show databases')->{sales}{pool_size}, 5, '... and a database is as it was');
@@ -190,7 +192,7 @@ $session->finish;
 
 # ---- A proxy that is started anew with the wrong file
 
-$lab->fault('kill-proxy', 'proxy1');
+signal_proxy('KILL');
 my %pid = map { my $text = do { open my $f, '<', "$run_dir/$_/lock" or die; <$f> }; $_ => $text + 0 } qw(rw-0 rw-1 ro-0);
 my $since = length proxy_log();
 $lab->lab('start', 'proxy1', '--', @options);
@@ -202,7 +204,7 @@ ok(kill(0, $pid{'rw-0'}), '... in the same process');
 # ---- Every database follows the master
 
 write_settings($good);
-hang_up();
+signal_proxy('HUP');
 my $new = do {
 	$lab->fault('kill-node', $master);
 	$lab->wait_for_master_other_than($master);

@@ -117,6 +117,17 @@ ProxyDecision pause_for_switchover(const ProxyInputs &inputs, Instant until) {
 	return decision;
 }
 
+/// The named master cannot be served yet. Whoever is still connected to another one is cut: an
+/// idle session there would notice only at its next statement, if at all.
+ProxyDecision wait_for_master(const ProxyInputs &inputs, const Backend &master, Reason reason) {
+	ProxyDecision decision = queue(inputs, std::move(reason));
+	if (inputs.state.master && *inputs.state.master != master) {
+		decision.goal = ProxyGoal::Close;
+		decision.reason = {"P-11", "another master is named, and it is not writable yet"};
+	}
+	return decision;
+}
+
 ProxyDecision decide_by_master(const ProxyInputs &inputs) {
 	const std::optional<Backend> master = address_of(*inputs.data, inputs.data->master);
 	if (!master) {
@@ -136,14 +147,15 @@ ProxyDecision decide_by_master(const ProxyInputs &inputs) {
 		case Word::Writable:
 			return serve(inputs, *master);
 		case Word::NotWritable:
-			return queue(inputs, {"P-06", "the master is not writable"});
+			return wait_for_master(inputs, *master, {"P-06", "the master is not writable"});
 		case Word::Nothing:
 			break;
 	}
 	if (is_served(inputs, *master)) {
 		return keep(inputs, {"P-07", "the master's keeper is silent; nothing else is known"});
 	}
-	return queue(inputs, {"P-08", "the master has not said yet that it is writable"});
+	return wait_for_master(inputs, *master,
+	                       {"P-08", "the master has not said yet that it is writable"});
 }
 
 }  // namespace
@@ -153,12 +165,14 @@ ProxyDecision plan_proxy(const ProxyInputs &inputs) {
 	if (inputs.now >= view_expires) {
 		ProxyDecision decision;
 		decision.goal = ProxyGoal::Close;
+		decision.without_view = true;
 		decision.reason = {"P-01", "the cluster view could not be confirmed for " +
 		                               format_duration(inputs.proxy_timeout)};
 		return decision;
 	}
 	ProxyDecision decision = inputs.data ? decide_by_master(inputs)
 	                                     : keep(inputs, {"P-02", "no cluster view was seen yet"});
+	decision.without_view = !inputs.data;
 	decision.wake_at = std::min(decision.wake_at.value_or(view_expires), view_expires);
 	return decision;
 }

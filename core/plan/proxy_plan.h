@@ -47,7 +47,7 @@ enum class ProxyGoal {
 	Keep,   ///< as it is
 	Queue,  ///< pause: there is no master, or it is not writable yet
 	Serve,  ///< point at `master`, resume
-	Close,  ///< no view for proxyTimeout: close connections to the master, clients queue
+	Close,  ///< close connections to the master that clients were sent to; they queue
 };
 
 struct ProxyDecision {
@@ -56,6 +56,8 @@ struct ProxyDecision {
 	/// written ahead.
 	std::optional<Backend> master;
 	Epoch epoch;
+	/// No view is known, or none that can be relied on any more.
+	bool without_view = false;
 	/// Queue for the switchover of this id: it waits to hear that no transaction is open.
 	std::string paused_for;
 	/// For the read-only port, sorted; the master if there is no healthy standby. Empty: leave the
@@ -80,6 +82,8 @@ struct ProxyDecision {
 ///  Queue.
 ///       Not for longer than its timeout and a little: a sentinel that dies must not leave clients
 ///       waiting for ever.
+///  P-11 (instead of P-06, P-08) clients were last sent to another server than the one that is
+///       named now: Close. That one is not the master any more, and what it says does not count.
 ///  P-09 connections to the master break, are refused or get no answer, whatever it said last:
 ///  Queue.
 ProxyDecision plan_proxy(const ProxyInputs &inputs);

@@ -143,8 +143,8 @@ const std::vector<Case> cases{
      {}},
     {"TheWinnerIsNotServedBeforeItSaysThatItIsWritable",  // LESSONS F-3
      name_k2,
-     Goal::Queue,
-     "P-06",
+     Goal::Close,
+     "P-11",
      address2,
      {}},
     {"TheWinnerIsServedOnceItIsWritable",
@@ -169,8 +169,8 @@ const std::vector<Case> cases{
 	     make_k2_writable(in);
 	     in.infos[k2].db = DbUid{"dddddddd"};
      },
-     Goal::Queue,
-     "P-08",
+     Goal::Close,
+     "P-11",
      address2,
      {}},
     {"ASilentWinnerIsNotServed",
@@ -178,8 +178,17 @@ const std::vector<Case> cases{
 	     name_k2(in);
 	     in.infos.erase(k2);
      },
+     Goal::Close,
+     "P-11",
+     address2,
+     {}},
+    {"AProxyThatHasServedNobodyYetHasNobodyToCut",
+     [](ProxyInputs &in) {
+	     name_k2(in);
+	     in.state = {};
+     },
      Goal::Queue,
-     "P-08",
+     "P-06",
      address2,
      {}},
     {"ASilentMasterThatIsServedIsKept",  // LESSONS C-8
