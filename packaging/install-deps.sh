@@ -2,7 +2,7 @@
 # Installs what building and testing need, on Debian 12 (bookworm). The only place that names packages.
 # Does nothing, and says nothing, when everything is there. Runs as root, or through sudo.
 #
-# It leaves no service behind: what comes with the packages (PostgreSQL, etcd, pgbouncer) is neither started nor
+# It leaves no service behind: what comes with the packages (PostgreSQL, etcd, pgbouncer, haproxy) is neither started nor
 # enabled, and no database cluster is created. Services that were there before are left alone.
 set -euo pipefail
 
@@ -12,11 +12,12 @@ packages=(
 	postgresql-server-dev-15 libpq-dev libkrb5-dev
 	libcurl4-openssl-dev libjansson-dev libcli11-dev libspdlog-dev libevent-dev libgtest-dev
 	# Run and test
-	postgresql-15 etcd-server etcd-client pgbouncer
+	postgresql-15 etcd-server etcd-client pgbouncer haproxy
 	iproute2 iptables libfaketime libipc-run-perl openssl perl procps python3 util-linux
 )
 # Units of the packages above; PostgreSQL's starts nothing as long as there is no cluster.
-declare -A units=([etcd-server]=etcd.service [pgbouncer]=pgbouncer.service)
+declare -A units=([etcd-server]=etcd.service [pgbouncer]=pgbouncer.service
+	[haproxy]=haproxy.service)
 
 fail() {
 	echo "install-deps: $*" >&2

@@ -1,6 +1,5 @@
 #include "proxy-hook/ini.h"
 
-#include <map>
 #include <sstream>
 
 namespace stolon::proxy {
@@ -128,20 +127,6 @@ bool is_marked(const AdminAnswer &config, const std::string &marker) {
 		}
 	}
 	return true;
-}
-
-std::vector<core::Backend> with_common_port(const std::vector<core::Backend> &backends) {
-	std::map<int, std::vector<core::Backend>> by_port;
-	for (const core::Backend &backend : backends) {
-		by_port[backend.port].push_back(backend);
-	}
-	std::vector<core::Backend> best;
-	for (auto &[port, group] : by_port) {
-		if (group.size() > best.size()) {
-			best = std::move(group);
-		}
-	}
-	return best;
 }
 
 }  // namespace stolon::proxy

@@ -44,10 +44,6 @@ core::Result<std::string> render_ini(const PoolOptions &options, const BouncerFi
 core::Result<std::string> render_databases(const Included &included,
                                            const std::vector<core::Backend> &backends);
 
-/// Of hosts with different ports a pgbouncer 1.18 can use only those that share one: the largest
-/// group, the lowest port among equals.
-std::vector<core::Backend> with_common_port(const std::vector<core::Backend> &backends);
-
 /// The setting in which the marker stands: used by pgbouncer only when it logs to syslog, which it
 /// does not here.
 constexpr std::string_view marker_setting = "syslog_ident";

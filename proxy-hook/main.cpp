@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <random>
 
+#include "proxy-hook/health_server.h"
 #include "proxy-hook/proxy.h"
 #include "store/program/program.h"
 
@@ -26,6 +27,8 @@ struct Arguments {
 	std::string uid;
 	std::string listen_address = "127.0.0.1";
 	int port = 25432;
+	std::string ro_fallback = "master";
+	std::string health_listen;
 	std::string run_dir;
 	std::string pgbouncer = "pgbouncer";
 	std::string run_as = "postgres";
@@ -49,6 +52,17 @@ void add_options(CLI::App &app, Arguments &to) {
 	app.add_option(
 	    "--attach", to.options.attach,
 	    "DIRECTORY:PORT of the console of a pgbouncer that others start; may be repeated");
+	app.add_option("--ro-processes", to.options.ro_processes,
+	               "number of pgbouncers behind --ro-port; each leads to one standby")
+	    ->check(CLI::Range(1, 64))
+	    ->capture_default_str();
+	app.add_option("--ro-fallback", to.ro_fallback,
+	               "where readers go when no standby is fit: master, or none (they wait)")
+	    ->check(CLI::IsMember({"master", "none"}))
+	    ->capture_default_str();
+	app.add_option("--health-listen", to.health_listen,
+	               "ADDRESS:PORT where external balancers ask for /primary/KEEPER, /replica/KEEPER "
+	               "and /health/KEEPER (default: nowhere)");
 	app.add_option("--run-dir", to.run_dir,
 	               "private directory for sockets, configuration and logs "
 	               "(default: /run/stolon-proxy-<port>)");
@@ -192,6 +206,7 @@ core::Status complete(Arguments &arguments) {
 	if (options.processes == 0 && options.attach.empty()) {
 		return core::invalid("--processes 0 needs --attach: nobody would serve clients");
 	}
+	options.ro_fall_back = arguments.ro_fallback == "master";
 	if (options.ro_port == arguments.port) {
 		return core::invalid("--port and --ro-port must differ");
 	}
@@ -238,6 +253,16 @@ int run(Arguments &arguments) {
 	Proxy proxy(loop, **store, arguments.options);
 	if (core::Status status = proxy.open(); !status) {
 		return fail(status.error(), program::ExitFailed);
+	}
+	std::unique_ptr<HealthServer> health;
+	if (!arguments.health_listen.empty()) {
+		auto opened = HealthServer::open(
+		    loop, arguments.health_listen,
+		    [&proxy](auto question, const auto &keeper) { return proxy.health(question, keeper); });
+		if (!opened) {
+			return fail(opened.error(), program::ExitFailed);
+		}
+		health = std::move(*opened);
 	}
 	for (int number : {SIGTERM, SIGINT}) {
 		loop.on_signal(number, [&proxy] { proxy.stop(); });

@@ -17,7 +17,6 @@ using core::seconds;
 /// How long the presence outlives a proxy that crashed.
 constexpr auto presence_ttl = seconds(10);
 constexpr auto request_timeout = seconds(1);
-/// Attempts at a dead standby hold up those at the next one (LESSONS P-3).
 constexpr int standby_connect_timeout_s = 1;
 /// For SIGTERM: the store gets this long to take the presence back.
 constexpr auto stop_patience = seconds(3);
@@ -51,7 +50,8 @@ Proxy::Proxy(program::Loop &loop, store::Store &store, ProxyOptions options)
       probe_(loop),
       store_(store),
       trial_(loop, options_.program, options_.run_dir + "/trial"),
-      started_at_(store::now()) {
+      started_at_(store::now()),
+      read_port_(options_.ro_port == 0 ? 0 : static_cast<std::size_t>(options_.ro_processes)) {
 	for (int i = 0; i < options_.processes; ++i) {
 		main_.push_back(std::make_unique<Bouncer>(
 		    loop_, BouncerOptions{"rw-" + std::to_string(i), options_.run_dir, options_.program,
@@ -61,11 +61,12 @@ Proxy::Proxy(program::Loop &loop, store::Store &store, ProxyOptions options)
 	for (const std::string &address : options_.attach) {
 		attached_.push_back(std::make_unique<Attached>(loop_, address, file));
 	}
-	if (options_.ro_port != 0) {
-		PoolOptions pool = options_.pool;
-		pool.server_connect_timeout_s = standby_connect_timeout_s;
+	// Attempts at a standby that is dead must not hold up the clients for long (LESSONS P-3).
+	PoolOptions pool = options_.pool;
+	pool.server_connect_timeout_s = standby_connect_timeout_s;
+	for (std::size_t i = 0; i < read_port_.size(); ++i) {
 		read_only_.push_back(std::make_unique<Bouncer>(
-		    loop_, BouncerOptions{"ro-0",
+		    loop_, BouncerOptions{"ro-" + std::to_string(i),
 		                          options_.run_dir,
 		                          options_.program,
 		                          {options_.listen.host, options_.ro_port},
@@ -108,8 +109,8 @@ core::Status Proxy::stop_surplus() {
 	for (std::size_t i = 0; i < main_.size(); ++i) {
 		ours.insert("rw-" + std::to_string(i));
 	}
-	if (!read_only_.empty()) {
-		ours.insert("ro-0");
+	for (std::size_t i = 0; i < read_only_.size(); ++i) {
+		ours.insert("ro-" + std::to_string(i));
 	}
 	std::unique_ptr<DIR, int (*)(DIR *)> directory(opendir(options_.run_dir.c_str()), closedir);
 	if (!directory) {
@@ -182,14 +183,29 @@ void Proxy::read_entries() {
 			spdlog::warn("{} is ignored: {}", it->first, info.error().message);
 		}
 	}
-	master_released_ = false;
-	const core::Keeper *master = data_ ? data_->master_keeper() : nullptr;
-	if (master != nullptr) {
-		if (const store::MirrorEntry *entry = mirror_.find(keys_.beat(master->uid))) {
-			core::Result<core::Beat> beat = core::parse_beat(entry->value);
-			master_released_ =
-			    beat && beat->released && beat->db == data_->master && beat->epoch == data_->epoch;
+	nodes_.clear();
+	auto [first, last] = mirror_.with_prefix(keys_.nodes());
+	for (auto it = first; it != last; ++it) {
+		if (core::Result<core::NodeInfo> node = core::parse_node_info(it->second.value)) {
+			nodes_[node->uid] = node->phase;
 		}
+	}
+	read_beat();
+}
+
+void Proxy::read_beat() {
+	master_released_ = false;
+	master_position_ = {};
+	const core::Keeper *master = data_ ? data_->master_keeper() : nullptr;
+	const store::MirrorEntry *entry =
+	    master != nullptr ? mirror_.find(keys_.beat(master->uid)) : nullptr;
+	if (entry == nullptr) {
+		return;
+	}
+	core::Result<core::Beat> beat = core::parse_beat(entry->value);
+	if (beat && beat->db == data_->master && beat->epoch == data_->epoch) {
+		master_released_ = beat->released;
+		master_position_ = beat->position.lsn;
 	}
 }
 
@@ -224,6 +240,11 @@ void Proxy::observe() {
 			spdlog::info("the store answers again");
 		}
 	}
+}
+
+core::HealthAnswer Proxy::health(core::HealthQuestion question,
+                                 const core::KeeperUid &keeper) const {
+	return core::answer_health(inputs(store::now()), read_state_, question, keeper);
 }
 
 core::ProxyInputs Proxy::inputs(Instant now) const {
@@ -274,37 +295,30 @@ void Proxy::act(const core::ProxyDecision &decision) {
 	}
 }
 
-void Proxy::set_read_only(const core::ProxyDecision &decision) {
-	if (read_only_.empty()) {
-		return;
-	}
-	BouncerGoal goal;
-	if (!decision.standbys.empty()) {
-		// Readers of a standby may finish where they are. Those that a lack of standbys had sent to
-		// the master are cut with everybody else when it is no longer the master.
-		if (decision.epoch != read_only_epoch_ && read_only_from_master_) {
-			read_only_term_ = decision.epoch.value;
-		}
-		read_only_epoch_ = decision.epoch;
-		goal = {BouncerMode::Serve, with_common_port(decision.standbys), read_only_term_};
-		read_only_from_master_ = goal.backends == std::vector{*decision.master};
+void Proxy::set_read_only(const core::ProxyDecision &decision, Instant now) {
+	if (decision.readers_follow) {
+		core::ReadInputs in{now, &*data_, infos_, nodes_, master_position_, options_.ro_fall_back,
+		                    {}};
+		in.state = std::move(read_state_);
+		core::ReadDecision readers = core::plan_readers(std::move(in));
+		read_state_ = std::move(readers.state);
+		read_port_.follow(readers);
 	} else if (decision.goal == core::ProxyGoal::Close && decision.without_view &&
 	           options_.stops_listening) {
-		goal.mode = BouncerMode::Off;
-	} else if (decision.goal == core::ProxyGoal::Close && read_only_from_master_) {
-		goal.mode = BouncerMode::Close;
-	} else {
-		return;
+		read_port_.stop_listening();
+	} else if (decision.goal != core::ProxyGoal::Keep) {
+		read_port_.leave_master(decision.goal);
 	}
-	if (goal.mode == BouncerMode::Serve && goal.backends != read_only_backends_) {
-		read_only_backends_ = goal.backends;
-		spdlog::info("readers are sent to {}", text_of(goal.backends));
-		if (goal.backends.size() < decision.standbys.size()) {
-			spdlog::warn("standbys with another port than {} are left out of the read-only port",
-			             goal.backends.front().port);
+	for (std::size_t i = 0; i < read_only_.size(); ++i) {
+		// Until it is known where to, what there is goes on.
+		if (read_port_.goal(i).mode != BouncerMode::Leave) {
+			read_only_[i]->set_goal(read_port_.goal(i));
 		}
 	}
-	read_only_.front()->set_goal(std::move(goal));
+	if (!read_only_.empty() && read_port_.summary() != read_summary_) {
+		read_summary_ = read_port_.summary();
+		spdlog::info("{}", read_summary_);
+	}
 }
 
 void Proxy::publish(const core::ProxyDecision &decision) {
@@ -344,7 +358,7 @@ Instant Proxy::step(Instant now) {
 	Instant wake = std::min(probe_.step(now), step_trial(now));
 	const core::ProxyDecision decision = core::plan_proxy(inputs(now));
 	act(decision);
-	set_read_only(decision);
+	set_read_only(decision, now);
 	// Of interest is the server to which clients were sent, as long as it is the master.
 	const bool is_master = decision.master && decision.master == state_.master;
 	probe_.watch(is_master ? state_.master : std::nullopt);

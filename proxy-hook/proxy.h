@@ -7,10 +7,13 @@
 #include <vector>
 
 #include "core/model/keys.h"
+#include "core/plan/node_health.h"
 #include "core/plan/proxy_plan.h"
+#include "core/plan/read_plan.h"
 #include "proxy-hook/attached.h"
 #include "proxy-hook/bouncer.h"
 #include "proxy-hook/probe.h"
+#include "proxy-hook/read_port.h"
 #include "proxy-hook/trial.h"
 #include "store/mirror.h"
 #include "store/presence.h"
@@ -27,6 +30,8 @@ struct ProxyOptions {
 	int ro_port = 0;                  ///< 0: none
 	int processes = 2;                ///< 0: only attached ones
 	std::vector<std::string> attach;  ///< consoles of pgbouncers that others start, DIRECTORY:PORT
+	int ro_processes = 2;
+	bool ro_fall_back = true;  ///< readers go to the master when no standby is fit
 	PoolOptions pool;
 	/// At a switchover sessions (session pooling) are ended when they have no transaction open;
 	/// otherwise the switchover waits for them.
@@ -47,14 +52,17 @@ public:
 	/// Lets the pgbouncers read users and certificates again, and the operator's settings if all of
 	/// them are right.
 	void reload();
+	/// For external balancers: is this keeper's server what is asked for?
+	core::HealthAnswer health(core::HealthQuestion question, const core::KeeperUid &keeper) const;
 	/// Stops the pgbouncers and withdraws the presence; then the loop is stopped with exit code 0.
 	void stop();
 
 private:
 	void observe();
 	void read_entries();
+	void read_beat();
 	void act(const core::ProxyDecision &decision);
-	void set_read_only(const core::ProxyDecision &decision);
+	void set_read_only(const core::ProxyDecision &decision, core::Instant now);
 	void publish(const core::ProxyDecision &decision);
 	void note_switchover(core::Instant now);
 	core::ProxyInputs inputs(core::Instant now) const;
@@ -86,6 +94,8 @@ private:
 	std::string data_text_;
 	std::optional<core::ClusterData> data_;
 	std::map<core::KeeperUid, core::KeeperInfo> infos_;
+	std::map<core::KeeperUid, core::NodePhase> nodes_;
+	core::Lsn master_position_;
 	bool master_released_ = false;
 	core::Instant started_at_;
 	core::ProxyState state_;
@@ -93,10 +103,9 @@ private:
 	std::string switchover_step_;
 	core::Instant switchover_step_seen_at_;
 	core::Reason last_reason_;
-	std::vector<core::Backend> read_only_backends_;
-	core::Epoch read_only_epoch_;
-	std::uint64_t read_only_term_ = 0;
-	bool read_only_from_master_ = false;  ///< for lack of a standby
+	core::ReadState read_state_;
+	ReadPort read_port_;
+	std::string read_summary_;
 	bool contact_lost_ = false;
 	bool stopping_ = false;
 	core::Instant stop_by_;

@@ -275,6 +275,7 @@ std::vector<Option> all_options() {
 	    duration_option("walStallTimeout", &ClusterSpec::wal_stall_timeout, Duration(0), month),
 	    integer_option("minWalFreeSpace", &ClusterSpec::min_wal_free_space, 0, no_bound),
 	    integer_option("maxStandbyLag", &ClusterSpec::max_standby_lag, 0, no_bound),
+	    integer_option("maxReadLag", &ClusterSpec::max_read_lag, 0, no_bound),
 	    integer_option("maxStandbys", &ClusterSpec::max_standbys, 1, 100),
 	    integer_option("additionalWalSenders", &ClusterSpec::additional_wal_senders, 0, 1000),
 	    {"defaultSSLMode", read_sslmode,

@@ -38,6 +38,7 @@ struct ClusterSpec {
 	Duration sync_timeout = Duration(0);   ///< syncTimeout: a clone without progress; 0 = no bound
 	Duration election_patience = seconds(1);  ///< electionPatience: wait for votes of live standbys
 	std::uint64_t max_standby_lag = 1024 * 1024;  ///< maxStandbyLag, bytes
+	std::uint64_t max_read_lag = 0;  ///< maxReadLag, bytes still to replay; 0 = no bound
 	// When a master is unfit; see HealthLimits.
 	Duration keeper_stall_timeout{0};                     ///< keeperStallTimeout
 	Duration recovery_timeout{0};                         ///< recoveryTimeout

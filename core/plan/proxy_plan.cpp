@@ -29,31 +29,6 @@ std::optional<Backend> address_of(const ClusterData &data, const DbUid &uid) {
 	return keeper ? std::optional(Backend{keeper->host, keeper->port}) : std::nullopt;
 }
 
-/// A standby is fit for readers when it streams from the present master.
-bool is_healthy_standby(const ProxyInputs &inputs, const Keeper &keeper) {
-	const Db *db = inputs.data->find_db(keeper.db);
-	auto info = inputs.infos.find(keeper.uid);
-	if (db == nullptr || db->follow.empty() || info == inputs.infos.end()) {
-		return false;
-	}
-	return info->second.db == keeper.db && info->second.role == PgRole::Standby &&
-	       info->second.streaming && info->second.upstream == inputs.data->master;
-}
-
-std::vector<Backend> read_only_backends(const ProxyInputs &inputs, const Backend &master) {
-	std::vector<Backend> out;
-	for (const auto &[uid, keeper] : inputs.data->keepers) {
-		if (is_healthy_standby(inputs, keeper) && !keeper.host.empty()) {
-			out.push_back(Backend{keeper.host, keeper.port});
-		}
-	}
-	std::sort(out.begin(), out.end());
-	if (out.empty()) {
-		out.push_back(master);
-	}
-	return out;
-}
-
 ProxyDecision queue(const ProxyInputs &inputs, Reason reason) {
 	ProxyDecision decision;
 	decision.goal = ProxyGoal::Queue;
@@ -75,7 +50,7 @@ ProxyDecision serve(const ProxyInputs &inputs, const Backend &master) {
 	decision.goal = is_served(inputs, master) ? ProxyGoal::Keep : ProxyGoal::Serve;
 	decision.master = master;
 	decision.epoch = inputs.data->epoch;
-	decision.standbys = read_only_backends(inputs, master);
+	decision.readers_follow = true;
 	decision.reason = {"P-05", "the master is writable"};
 	return decision;
 }

@@ -60,9 +60,9 @@ struct ProxyDecision {
 	bool without_view = false;
 	/// Queue for the switchover of this id: it waits to hear that no transaction is open.
 	std::string paused_for;
-	/// For the read-only port, sorted; the master if there is no healthy standby. Empty: leave the
-	/// read-only port as it is.
-	std::vector<Backend> standbys;
+	/// The read-only port follows the view (see plan_readers); false: it is left as it is, because
+	/// nobody knows whom the standbys are going to follow.
+	bool readers_follow = false;
 	Reason reason;
 	std::optional<Instant> wake_at;
 };

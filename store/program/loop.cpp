@@ -158,6 +158,10 @@ void Loop::stop(int exit_code) {
 	impl_->exit_code = exit_code;
 }
 
+event_base *Loop::base() {
+	return impl_->base;
+}
+
 int Loop::exit_code() const {
 	return impl_->exit_code;
 }

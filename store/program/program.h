@@ -18,6 +18,8 @@ namespace CLI {
 class App;
 }
 
+struct event_base;
+
 namespace stolon::program {
 
 /// Options common to all programs, with stolon's names. Each also from the environment:
@@ -70,6 +72,8 @@ public:
 	void wake();
 	void stop(int exit_code);
 	int exit_code() const;
+	/// libevent's, for servers that run in this loop. They must be gone before it.
+	event_base *base();
 
 private:
 	struct Impl;

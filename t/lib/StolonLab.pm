@@ -115,6 +115,7 @@ sub env {
 sub dsn {
 	my ($self, $where) = @_;
 	return $self->env('dsn') if $where eq 'proxy';
+	return $self->env('ro_dsn') if $where eq 'ro';
 	$where =~ s/^node/node_/;
 	return $self->env($where);
 }
@@ -223,7 +224,7 @@ sub writer {
 		@host, "$scripts/writer", '--dsn', $self->dsn($where),
 		'--log', $log, '--source', $source, '--timeout', $options{timeout} // 120,
 		'--interval', $options{interval} // 0.005,
-		'--retry', $options{retry} // ($where eq 'proxy' ? 0.01 : 0.05));
+		'--retry', $options{retry} // ($where eq 'proxy' ? 0.01 : 0.05), $options{read} ? '--read' : ());
 	my $writer = bless { log => $log, source => $source, pid => spawn($self, undef, @command) },
 	  'StolonLab::Writer';
 	push @{ $self->{writers} }, $writer;

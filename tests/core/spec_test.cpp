@@ -88,6 +88,8 @@ TEST(SpecRefusals, NameTheOptionTheValueAndWhatIsAllowed) {
 	     R"(newConfig: "locale" and "LOCALE" are the same option; remove one)"},
 	    {R"({"maxStandbyLag":-1})",
 	     "maxStandbyLag: -1 is not acceptable; allowed is an integer of at least 0"},
+	    {R"({"maxReadLag":"1s"})",
+	     R"(maxReadLag: "1s" is not acceptable; allowed is an integer of at least 0)"},
 	    {R"({"maxStandbyLag":"1MB"})",
 	     R"(maxStandbyLag: "1MB" is not acceptable; allowed is an integer of at least 0)"},
 	    {R"({"maxStandbyLag":1.5})",
@@ -256,7 +258,7 @@ TEST(SpecWriting, InEffectShowsEveryOptionAndKeepsTheUnknown) {
 	          R"("requestTimeout":"0s","proxyTimeout":"10s","syncTimeout":"0s",)"
 	          R"("electionPatience":"1s","keeperStallTimeout":"0s","recoveryTimeout":"0s",)"
 	          R"("walStallTimeout":"0s","minWalFreeSpace":33554432,)"
-	          R"("maxStandbyLag":1048576,"maxStandbys":20,)"
+	          R"("maxStandbyLag":1048576,"maxReadLag":0,"maxStandbys":20,)"
 	          R"("additionalWalSenders":5,"defaultSSLMode":"","newConfig":{"dataChecksums":true},)"
 	          R"("pgParameters":{},"pgHBA":[],"mine":{"x":1.5},"minSynchronousStandbys":2})");
 	ClusterSpec again = spec(spec_to_json(given).dump());

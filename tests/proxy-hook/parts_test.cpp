@@ -94,13 +94,6 @@ TEST(Ini, WhatWouldChangeItsMeaningIsRefused) {
 	EXPECT_FALSE(render_ini(options, {}, {{"a", 1}}, "m").ok());
 }
 
-TEST(Backends, TheLargestGroupWithOnePortIsUsed) {
-	using Backends = std::vector<core::Backend>;
-	EXPECT_EQ(with_common_port({{"a", 2}, {"b", 1}, {"c", 2}}), (Backends{{"a", 2}, {"c", 2}}));
-	EXPECT_EQ(with_common_port({{"a", 2}, {"a", 1}}), (Backends{{"a", 1}}));
-	EXPECT_EQ(with_common_port({}), Backends{});
-}
-
 TEST(HoldBack, AnOrderlyPauseWaitsForLoginsAndForClientsThatWillCauseSome) {
 	AdminAnswer pools{"SHOW", "", {"cl_waiting", "sv_login"}, {{"0", "0"}, {"0", "0"}}};
 	EXPECT_FALSE(is_unsettled(pools));
