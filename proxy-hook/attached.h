@@ -47,6 +47,7 @@ public:
 	/// Also when no such pgbouncer runs: it will read the file when it starts.
 	bool reached() const override { return is_down_ || driver_.reached(); }
 	bool is_drained() const override { return is_down_ || driver_.is_drained(); }
+	bool is_up() const { return !is_down_; }
 	/// It goes on as it is.
 	void stop() override {}
 	bool is_stopped() const override { return true; }

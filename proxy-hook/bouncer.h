@@ -47,6 +47,7 @@ public:
 	bool is_left_running() const { return Process::find(path("lock")).has_value(); }
 	bool is_running() const { return process_.has_value(); }
 	bool is_adopted() const { return process_ && !process_->is_child(); }
+	const std::string &socket_path() const { return socket_path_; }
 	pid_t pid() const { return process_ ? process_->pid() : 0; }
 
 private:

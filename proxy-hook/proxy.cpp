@@ -61,6 +61,9 @@ Proxy::Proxy(program::Loop &loop, store::Store &store, ProxyOptions options)
 	for (const std::string &address : options_.attach) {
 		attached_.push_back(std::make_unique<Attached>(loop_, address, file));
 	}
+	for (const auto &bouncer : main_) {
+		watches_.push_back(std::make_unique<PoolWatch>(loop_, bouncer->socket_path()));
+	}
 	// Attempts at a standby that is dead must not hold up the clients for long (LESSONS P-3).
 	PoolOptions pool = options_.pool;
 	pool.server_connect_timeout_s = standby_connect_timeout_s;
@@ -321,32 +324,6 @@ void Proxy::set_read_only(const core::ProxyDecision &decision, Instant now) {
 	}
 }
 
-void Proxy::publish(const core::ProxyDecision &decision) {
-	const std::vector<Target *> targets = to_master();
-	for (const Target *target : targets) {
-		if (!target->reached()) {
-			return;
-		}
-	}
-	core::ProxyInfo info;
-	info.uid = options_.uid;
-	info.generation = data_ ? data_->generation : 0;
-	info.epoch = state_.epoch;
-	info.paused = state_.paused;
-	const bool drained = std::all_of(targets.begin(), targets.end(),
-	                                 [](const Target *target) { return target->is_drained(); });
-	if (drained) {
-		info.paused_for = decision.paused_for;
-	}
-	if (data_ && !state_.paused) {
-		info.master = data_->master;
-	}
-	info.host = options_.listen.host;
-	info.port = options_.listen.port;
-	info.ro_port = options_.ro_port;
-	presence_.set(keys_.proxy_info(options_.uid), core::proxy_info_to_text(info));
-}
-
 Instant Proxy::step(Instant now) {
 	mirror_.poll(now);
 	presence_.poll(now);
@@ -377,8 +354,10 @@ Instant Proxy::step(Instant now) {
 			target->prepare({*decision.master});
 		}
 	}
-	publish(decision);
-	return wake;
+	for (std::size_t i = 0; i < watches_.size(); ++i) {
+		wake = std::min(wake, watches_[i]->step(now, state_.paused && main_[i]->is_running()));
+	}
+	return std::min(wake, publish(decision, now));
 }
 
 void Proxy::stop() {

@@ -12,6 +12,7 @@
 #include "core/plan/read_plan.h"
 #include "proxy-hook/attached.h"
 #include "proxy-hook/bouncer.h"
+#include "proxy-hook/pool_watch.h"
 #include "proxy-hook/probe.h"
 #include "proxy-hook/read_port.h"
 #include "proxy-hook/trial.h"
@@ -63,7 +64,9 @@ private:
 	void read_beat();
 	void act(const core::ProxyDecision &decision);
 	void set_read_only(const core::ProxyDecision &decision, core::Instant now);
-	void publish(const core::ProxyDecision &decision);
+	core::Instant publish(const core::ProxyDecision &decision, core::Instant now);
+	void tell_state(core::ProxyInfo &info, const core::ProxyDecision &decision);
+	void tell_condition(core::ProxyInfo &info) const;
 	void note_switchover(core::Instant now);
 	core::ProxyInputs inputs(core::Instant now) const;
 	core::Instant step_stopping(core::Instant now);
@@ -89,6 +92,9 @@ private:
 	std::vector<std::unique_ptr<Bouncer>> main_;
 	std::vector<std::unique_ptr<Attached>> attached_;
 	std::vector<std::unique_ptr<Bouncer>> read_only_;
+	std::vector<std::unique_ptr<PoolWatch>> watches_;  ///< of main_
+	core::ProxyInfo published_;
+	core::Instant published_at_;
 
 	std::uint64_t seen_changes_ = 0;
 	std::string data_text_;

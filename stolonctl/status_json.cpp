@@ -144,6 +144,16 @@ Json proxies_json(const ClusterView &view) {
 		json.set("master", text_or_null(proxy.master.value));
 		json.set("epoch", number(proxy.epoch.value));
 		json.set("appliedGeneration", number(proxy.generation));
+		json.set("pgbouncers", Json::integer(proxy.processes));
+		json.set("pgbouncersRunning", Json::integer(proxy.running));
+		json.set("clients", proxy.clients ? Json::integer(*proxy.clients) : Json::null());
+		json.set("clientsWaiting", proxy.waiting ? Json::integer(*proxy.waiting) : Json::null());
+		Json readers = Json::array();
+		for (const std::string &reader : proxy.readers) {
+			readers.push(Json::string(reader));
+		}
+		json.set("readersGoTo", std::move(readers));
+		json.set("readersAtMaster", Json::boolean(proxy.readers_at_master));
 		array.push(std::move(json));
 	}
 	return array;

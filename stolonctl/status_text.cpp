@@ -108,8 +108,34 @@ std::string sentinels_text(const ClusterView &view) {
 	return table.text();
 }
 
+std::string readers_text(const ClusterView &view, const core::ProxyInfo &proxy) {
+	if (proxy.readers_at_master) {
+		return "the master";
+	}
+	std::string text;
+	for (const std::string &reader : proxy.readers) {
+		std::string name = reader;
+		for (const auto &[uid, keeper] : view.data->keepers) {
+			if (address(keeper.host, keeper.port) == reader) {
+				name = uid.value;
+			}
+		}
+		text += (text.empty() ? "" : ", ") + name;
+	}
+	return proxy.ro_port == 0 ? "" : text.empty() ? "nobody: they wait" : text;
+}
+
+std::string paused_text(const core::ProxyInfo &proxy) {
+	if (!proxy.clients || !proxy.waiting) {
+		return "paused: clients wait";
+	}
+	return "paused: " + std::to_string(*proxy.waiting) + " of " + std::to_string(*proxy.clients) +
+	       " clients wait";
+}
+
 std::string proxies_text(const ClusterView &view) {
-	Table table({"PROXY", "ADDRESS", "READ-ONLY PORT", "STATE", "CLIENTS GO TO"});
+	Table table({"PROXY", "ADDRESS", "READ-ONLY PORT", "PGBOUNCERS", "GENERATION", "STATE",
+	             "CLIENTS GO TO", "READERS GO TO"});
 	for (const auto &[uid, proxy] : view.proxies) {
 		const core::Db *master = view.data->find_db(proxy.master);
 		std::string target;
@@ -118,10 +144,12 @@ std::string proxies_text(const ClusterView &view) {
 			         proxy.master.value + ", epoch " + std::to_string(proxy.epoch.value) + ")";
 		}
 		const bool current = proxy.master == view.data->master && !proxy.master.empty();
-		std::string state = proxy.paused ? "paused: clients wait" : current ? "open" : "BEHIND";
+		std::string state = proxy.paused ? paused_text(proxy) : current ? "open" : "BEHIND";
 		table.add({uid.value, address(proxy.host, proxy.port),
-		           proxy.ro_port == 0 ? "" : std::to_string(proxy.ro_port), std::move(state),
-		           std::move(target)});
+		           proxy.ro_port == 0 ? "" : std::to_string(proxy.ro_port),
+		           std::to_string(proxy.running) + " of " + std::to_string(proxy.processes),
+		           std::to_string(proxy.generation), std::move(state), std::move(target),
+		           readers_text(view, proxy)});
 	}
 	return table.text();
 }

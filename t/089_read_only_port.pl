@@ -1,7 +1,7 @@
 # Goal: the read-only port leads to the standbys that are fit, and to each of them. Whatever happens to a standby (it is
 # killed, frozen, lags, becomes the master) or to the master, a reader sees at most the error of the statement that was
 # running, and none once the proxy has noticed. Who is back, or new, is used again. Without a standby, readers go to the
-# master, or wait if that is not allowed.
+# master, or wait if that is not allowed. stolonctl status shows all that.
 # Method: four readers note which server answered each statement, while standbys and masters are treated badly; then it is
 # looked where new connections end up.
 use strict;
@@ -41,6 +41,15 @@ sub readers_reach {
 	return;
 }
 
+sub proxy_status { return $lab->status->{cluster}{proxies}[0] }
+
+sub status_shows {
+	my ($what, $check) = @_;
+	ok(eval { StolonLab::poll_until($what, sub { $check->(proxy_status()) }, 30) }, "status shows $what")
+	  or diag(JSON::PP::encode_json(proxy_status()));
+	return;
+}
+
 my @readers = map { $lab->writer('ro', source => "reader$_", read => 1, interval => 0.01) } 1 .. 4;
 my $since = StolonLab::now();
 
@@ -59,6 +68,9 @@ sub readers_saw_at_most {
 my $master = $lab->master;
 my ($one, $other) = grep { $_ ne $master } $lab->nodes;
 readers_reach($one, $other);
+status_shows('where readers go, and that all pgbouncers are up', sub {
+	join(' ', sort @{ $_[0]{readersGoTo} }) eq join(' ', sort map { "127.0.0.1:$port{$_}" } $one, $other)
+	  && !$_[0]{readersAtMaster} && $_[0]{pgbouncers} == 4 && $_[0]{pgbouncersRunning} == 4 && !defined $_[0]{clientsWaiting} });
 
 $lab->fault('kill-postgres', $one);
 readers_saw_at_most(1, 'a standby was killed');
@@ -107,6 +119,7 @@ $lab->wait_until_whole;
 $lab->lab('stop', $_) for $left, $second;
 readers_reach($third);
 readers_saw_at_most(1, 'the standbys were stopped');
+status_shows('that readers are at the master', sub { $_[0]{readersAtMaster} && "@{ $_[0]{readersGoTo} }" eq "127.0.0.1:$port{$third}" });
 like($lab->log_text('proxy1'), qr/readers are sent to .*, the master/, 'the log says that it is the master');
 $lab->lab('stop', 'proxy1');
 $lab->stop_writers;
@@ -118,4 +131,15 @@ $lab->lab('start', $left);
 $waiting->wait_for_acks(10);
 is(join(' ', map { $node{ $_->{text} } } ($waiting->acks)[0]), $left, 'a reader waits for a standby if the master is not for it');
 is(scalar $waiting->errors, 0, '... without an error');
+# ---- No server is left
+
+my $writer = $lab->writer('proxy');
+$writer->wait_for_acks(5);
+$lab->lab('stop', $_) for $left, $lab->master;
+status_shows('that a client waits', sub { $_[0]{paused} && $_[0]{clients} && $_[0]{clients} >= 1 && $_[0]{clientsWaiting} == 1 });
+my ($code_text, $text) = $lab->lab_may_fail('stolonctl', 'status');
+like($text, qr/paused: 1 of \d+ clients wait/, '... in words, too');
+$lab->lab('start', $_) for $third, $left;
+$writer->wait_for_acks(5, StolonLab::now());
+status_shows('no number of clients any more', sub { !$_[0]{paused} && !defined $_[0]{clientsWaiting} });
 done_testing();

@@ -23,6 +23,7 @@ struct ValueLimits {
 	static constexpr std::size_t max_message = 1024;
 	static constexpr std::size_t max_unfit = 256;  ///< beats are to stay small
 	static constexpr std::size_t max_name = 255;
+	static constexpr std::size_t max_readers = 64;
 	static constexpr std::size_t max_history = 64;  ///< entries, the newest
 };
 

@@ -202,6 +202,19 @@ std::string sentinel_info_to_text(const SentinelInfo &info) {
 	return object.dump();
 }
 
+namespace {
+
+constexpr std::int64_t max_processes = 1000;
+constexpr std::int64_t max_clients = 1'000'000'000;
+
+std::optional<int> read_count(FieldReader &in, std::string_view key) {
+	if (!in.has(key))
+		return std::nullopt;
+	return static_cast<int>(in.integer(key, 0, max_clients));
+}
+
+}  // namespace
+
 Result<ProxyInfo> parse_proxy_info(std::string_view text) {
 	const auto object = parse_object(text, "proxy info", max_info_bytes);
 	if (!object)
@@ -218,6 +231,17 @@ Result<ProxyInfo> parse_proxy_info(std::string_view text) {
 	info.host = in.host("host");
 	info.port = in.port("port");
 	info.ro_port = in.port("roPort");
+	info.processes = static_cast<int>(in.integer("processes", 0, max_processes));
+	info.running = static_cast<int>(in.integer("running", 0, max_processes));
+	info.clients = read_count(in, "clients");
+	info.waiting = read_count(in, "waiting");
+	for (const Json &reader : in.list("readers", ValueLimits::max_readers)) {
+		if (!reader.is_string() || reader.as_string().size() > ValueLimits::max_name)
+			in.fail("readers", "must be texts of the form HOST:PORT");
+		else
+			info.readers.push_back(reader.as_string());
+	}
+	info.readers_at_master = in.boolean("readersAtMaster");
 	info.extra = in.unknown();
 	return finish(std::move(info), in);
 }
@@ -235,6 +259,19 @@ std::string proxy_info_to_text(const ProxyInfo &info) {
 		object.set("port", Json::integer(info.port));
 	if (info.ro_port != 0)
 		object.set("roPort", Json::integer(info.ro_port));
+	put_number(object, "processes", static_cast<std::uint64_t>(info.processes));
+	put_number(object, "running", static_cast<std::uint64_t>(info.running));
+	if (info.clients)
+		object.set("clients", Json::integer(*info.clients));
+	if (info.waiting)
+		object.set("waiting", Json::integer(*info.waiting));
+	if (!info.readers.empty()) {
+		Json readers = Json::array();
+		for (const std::string &reader : info.readers)
+			readers.push(Json::string(reader));
+		object.set("readers", std::move(readers));
+	}
+	put_flag(object, "readersAtMaster", info.readers_at_master);
 	put_unknown(object, info.extra);
 	return object.dump();
 }

@@ -146,7 +146,13 @@ struct ProxyInfo {
 	std::string paused_for;
 	std::string host;
 	int port = 0;
-	int ro_port = 0;  ///< 0: none
+	int ro_port = 0;    ///< 0: none
+	int processes = 0;  ///< pgbouncers that there should be
+	int running = 0;    ///< that there are
+	/// Only while clients wait, and at most once a second; nullopt: not counted.
+	std::optional<int> clients, waiting;
+	std::vector<std::string> readers;  ///< HOST:PORT, where readers are sent; bounded (64)
+	bool readers_at_master = false;    ///< for lack of a standby
 	Json extra;
 	bool operator==(const ProxyInfo &) const = default;
 };

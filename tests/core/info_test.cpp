@@ -79,7 +79,22 @@ TEST(InfoTexts, AreReadBackTheSame) {
 	expect_read_back(full_node_info(), parse_node_info, node_info_to_text);
 	expect_read_back(SentinelInfo{SentinelUid{"s1"}, "host", 77}, parse_sentinel_info,
 	                 sentinel_info_to_text);
-	ProxyInfo proxy{ProxyUid{"p1"}, 3, Epoch{2}, DbUid{"0a1b2c3d"}, true, "aa", "h", 1, 2, {}};
+	ProxyInfo proxy;
+	proxy.uid = ProxyUid{"p1"};
+	proxy.generation = 3;
+	proxy.epoch = Epoch{2};
+	proxy.master = DbUid{"0a1b2c3d"};
+	proxy.paused = true;
+	proxy.paused_for = "aa";
+	proxy.host = "h";
+	proxy.port = 1;
+	proxy.ro_port = 2;
+	proxy.processes = 4;
+	proxy.running = 3;
+	proxy.clients = 50;
+	proxy.waiting = 0;
+	proxy.readers = {"h:5432", "i:5433"};
+	proxy.readers_at_master = true;
 	proxy.extra.set("x", Json::integer(1));
 	expect_read_back(proxy, parse_proxy_info, proxy_info_to_text);
 	expect_read_back(

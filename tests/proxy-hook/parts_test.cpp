@@ -4,6 +4,7 @@
 #include "proxy-hook/admin.h"
 #include "proxy-hook/bouncer.h"
 #include "proxy-hook/ini.h"
+#include "proxy-hook/pool_watch.h"
 #include "proxy-hook/probe.h"
 
 namespace stolon::proxy {
@@ -114,6 +115,14 @@ TEST(HoldBack, LastsUntilEachPoolWithWaitingClientsHasANewConnection) {
 	EXPECT_TRUE(are_logged_in(pools, servers));
 	pools.rows.push_back({"other", "u", "1"});
 	EXPECT_FALSE(are_logged_in(pools, servers));
+}
+
+TEST(Clients, AreCountedWithoutTheConsoles) {
+	AdminAnswer pools;
+	pools.columns = {"database", "user", "cl_active", "cl_waiting"};
+	pools.rows = {
+	    {"app", "a", "3", "2"}, {"pgbouncer", "pgbouncer", "2", "0"}, {"b", "a", "0", "4"}};
+	EXPECT_EQ(count_clients(pools), (ClientCount{9, 6}));
 }
 
 TEST(Cut, OnlyConnectionsOfAnEarlierConfigurationAreObsolete) {
