@@ -38,16 +38,21 @@ std::optional<Lsn> master_at(const ReadState &state, Instant at) {
 
 enum class Presence { Gone, Silent, There };
 
-Presence presence_of(const ReadInputs &in, const Keeper &keeper) {
+Presence presence_of(const ReadInputs &in, const ReadState &state, const Keeper &keeper) {
 	const Db *db = in.data->find_db(keeper.db);
+	if (db == nullptr || db->follow.empty() || keeper.host.empty() || keeper.port == 0) {
+		return Presence::Gone;
+	}
+	// A launcher that has stopped its server goes first; the keeper's last word stays a while. So
+	// without a launcher only who was there at the last look goes on to be.
 	const auto node = in.nodes.find(keeper.uid);
-	const bool up = node == in.nodes.end() || node->second == NodePhase::Running;
-	if (db == nullptr || db->follow.empty() || keeper.host.empty() || keeper.port == 0 || !up) {
+	const bool has_launcher = node != in.nodes.end();
+	if (has_launcher ? node->second != NodePhase::Running : !state.standbys.contains(keeper.uid)) {
 		return Presence::Gone;
 	}
 	const auto info = in.infos.find(keeper.uid);
 	if (info == in.infos.end()) {
-		return node == in.nodes.end() ? Presence::Gone : Presence::Silent;
+		return has_launcher ? Presence::Silent : Presence::Gone;
 	}
 	return info->second.db == keeper.db && info->second.role == PgRole::Standby ? Presence::There
 	                                                                            : Presence::Gone;
@@ -125,7 +130,7 @@ ReadDecision plan_readers(ReadInputs in) {
 	note_master(state, in);
 	std::map<KeeperUid, StandbySeen> there;
 	for (const auto &[uid, keeper] : in.data->keepers) {
-		const Presence presence = presence_of(in, keeper);
+		const Presence presence = presence_of(in, state, keeper);
 		if (presence == Presence::Gone ||
 		    (presence == Presence::Silent && !is_believed(in, state, keeper))) {
 			continue;

@@ -41,7 +41,7 @@ struct ReadInputs {
 	Instant now;
 	const ClusterData *data = nullptr;  ///< has a master
 	std::map<KeeperUid, KeeperInfo> infos;
-	/// What the launchers say, as far as they do.
+	/// What the launchers say, as far as they are there.
 	std::map<KeeperUid, NodePhase> nodes;
 	Lsn master_position;    ///< from the last beat; invalid: unknown
 	bool fall_back = true;  ///< to the master, when no standby is fit

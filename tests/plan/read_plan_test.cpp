@@ -95,6 +95,13 @@ const std::vector<Case> cases{
     {"NotAStandbyWhoseServerIsDown",
      [](World &w) { w.nodes[k2] = NodePhase::Starting; },
      {address3}},
+    {"NotAStandbyWhoseLauncherHasStoppedItAndLeft",
+     [](World &w) {
+	     w.nodes[k2] = NodePhase::Stopping;
+	     w.look();
+	     w.nodes.erase(k2);
+     },
+     {address3}},
     {"AStandbyWhoseLauncherIsSilent", [](World &w) { w.nodes.erase(k2); }, {address2, address3}},
     {"NotAnIncarnationThatWasReplaced",
      [](World &w) { w.infos[k3].db = DbUid{"other"}; },
