@@ -33,7 +33,11 @@ core::Result<int> cut_connections(int pidfd, int pid, const std::vector<ServerCo
 	}
 	int cut = 0;
 	int denied = 0;
-	for (int number : fd_numbers(pid)) {
+	const auto numbers = fd_numbers(pid);
+	if (!numbers) {
+		denied = errno;
+	}
+	for (int number : numbers.value_or(std::vector<int>())) {
 		Fd copy(get_fd_of(pidfd, number));
 		if (!copy) {
 			denied = errno == EPERM ? errno : denied;

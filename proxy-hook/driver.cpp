@@ -59,6 +59,9 @@ Driver::Driver(program::Loop &loop, std::string name, const std::string &socket_
 void Driver::set_goal(BouncerGoal goal) {
 	if (goal != goal_) {
 		goal_ = std::move(goal);
+		if (calming_since_ && applied_ && *applied_ == goal_) {
+			let_pass();  // The pause that was being prepared was taken back.
+		}
 		calming_since_.reset();
 		not_before_ = {};
 		loop_.wake();
@@ -100,6 +103,13 @@ void Driver::ended() {
 }
 
 Instant Driver::step(Instant now) {
+	// Whatever else goes wrong: clients are not left unheard.
+	end_long_hold_back(now);
+	const Instant wake = drive(now);
+	return held_back_since_ ? std::min(wake, let_pass_at_) : wake;
+}
+
+Instant Driver::drive(Instant now) {
 	if (now < not_before_) {
 		return not_before_;
 	}

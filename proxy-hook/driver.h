@@ -109,6 +109,8 @@ private:
 	void kill_databases(const std::vector<ServerConnection> &stuck);
 	void hold_back();
 	void let_pass();
+	void end_long_hold_back(core::Instant now);
+	core::Instant drive(core::Instant now);
 	void look_for_logins(core::Instant now);
 	core::Instant retry_later(core::Instant now);
 
@@ -133,6 +135,7 @@ private:
 	bool close_needed_only_ = true;
 	/// Clients' requests are held back since then.
 	std::optional<core::Instant> held_back_since_;
+	core::Instant let_pass_at_;  ///< whatever has become of the logins
 	core::Instant look_for_logins_at_;
 	/// An orderly Hold waits for logins since then; that none is under way any more.
 	std::optional<core::Instant> calming_since_;

@@ -17,6 +17,7 @@ using core::milliseconds;
 constexpr auto look_interval = milliseconds(2);
 /// A database that nobody can log in to must not hold up the others' clients.
 constexpr auto hold_back_at_most = milliseconds(500);
+constexpr auto let_pass_retry = milliseconds(100);
 
 /// Clients in the middle of a transaction are held back as well.
 constexpr auto calm_at_most = milliseconds(50);
@@ -61,6 +62,7 @@ void Driver::hold_back() {
 	}
 	if (!held_back_since_) {
 		held_back_since_ = store::now();
+		let_pass_at_ = *held_back_since_ + hold_back_at_most;
 	}
 	// Not before the answer to RESUME.
 	look_for_logins_at_ = *held_back_since_ + hold_back_at_most;
@@ -72,9 +74,18 @@ void Driver::let_pass() {
 	}
 	spdlog::debug("{}: requests were held back for {} us", name_,
 	              (store::now() - *held_back_since_).count());
-	held_back_since_.reset();
 	if (core::Status status = hooks_.hold_back(false); !status) {
-		spdlog::error("{}: {}", name_, status.error().message);
+		complaint_.error(name_ + ": what clients send is held back, and " + status.error().message);
+		let_pass_at_ = store::now() + let_pass_retry;
+		return;
+	}
+	held_back_since_.reset();
+}
+
+void Driver::end_long_hold_back(Instant now) {
+	if (held_back_since_ && now >= let_pass_at_) {
+		spdlog::warn("{}: no login at the new server for {} ms", name_, hold_back_at_most.count());
+		let_pass();
 	}
 }
 
@@ -96,12 +107,7 @@ bool Driver::is_calm(Instant now) {
 }
 
 void Driver::look_for_logins(Instant now) {
-	if (!held_back_since_) {
-		return;
-	}
-	if (now - *held_back_since_ >= hold_back_at_most) {
-		spdlog::warn("{}: no login at the new server for {} ms", name_, hold_back_at_most.count());
-		let_pass();
+	if (!held_back_since_ || now >= let_pass_at_) {
 		return;
 	}
 	if (now < look_for_logins_at_ || !console_.is_idle() || goal_.mode != BouncerMode::Serve) {

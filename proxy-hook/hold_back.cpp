@@ -42,7 +42,11 @@ core::Status HoldBack::begin(int pidfd, int pid) {
 			return core::Error{core::ErrorKind::Unavailable, "cannot create " + marker_};
 		}
 	}
-	for (int number : fd_numbers(pid)) {
+	const auto numbers = fd_numbers(pid);
+	if (!numbers) {
+		return denied(errno);
+	}
+	for (int number : *numbers) {
 		if (held_.contains(number)) {
 			continue;
 		}
@@ -60,10 +64,15 @@ core::Status HoldBack::begin(int pidfd, int pid) {
 }
 
 core::Status HoldBack::end(int pidfd, int pid) {
-	for (int number : fd_numbers(pid)) {
+	const auto numbers = fd_numbers(pid);
+	if (!numbers) {
+		return denied(errno);
+	}
+	for (int number : *numbers) {
 		Fd copy(get_fd_of(pidfd, number));
-		if (!copy && errno == EPERM) {
-			return denied(EPERM);
+		// It has been closed meanwhile, or the process has ended.
+		if (!copy && errno != EBADF && errno != ESRCH) {
+			return denied(errno);
 		}
 		if (copy && is_client(copy.get(), port_)) {
 			// What has arrived meanwhile makes the socket readable now.

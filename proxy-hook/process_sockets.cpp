@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <memory>
 
@@ -29,12 +30,13 @@ Endpoint endpoint_of(const sockaddr_storage &address) {
 
 }  // namespace
 
-std::vector<int> fd_numbers(int pid) {
+std::optional<std::vector<int>> fd_numbers(int pid) {
 	std::vector<int> out;
 	const std::string path = "/proc/" + std::to_string(pid) + "/fd";
 	std::unique_ptr<DIR, int (*)(DIR *)> directory(opendir(path.c_str()), closedir);
 	if (!directory) {
-		return out;
+		// An ended process has none.
+		return errno == ENOENT ? std::optional(out) : std::nullopt;
 	}
 	while (const dirent *entry = readdir(directory.get())) {
 		if (entry->d_name[0] != '.') {

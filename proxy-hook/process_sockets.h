@@ -1,6 +1,7 @@
 // The sockets of another process, reached through duplicates (pidfd_getfd).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,9 @@ struct Endpoint {
 	int port = 0;
 };
 
-/// The numbers of a process's fds.
-std::vector<int> fd_numbers(int pid);
+/// The numbers of a process's fds, none of one that has ended; nullopt (errno says why): they
+/// cannot be read.
+std::optional<std::vector<int>> fd_numbers(int pid);
 
 /// Of a duplicate: where the other side is, and our own port (0: no TCP socket).
 Endpoint remote_end_of(int fd);

@@ -2,6 +2,7 @@
 // nothing else may rest on it.
 #pragma once
 
+#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -19,7 +20,11 @@ struct WallTime {
 	auto operator<=>(const WallTime &) const = default;
 	WallTime operator+(Duration d) const { return WallTime{unix_ms + to_ms(d)}; }
 	WallTime operator-(Duration d) const { return WallTime{unix_ms - to_ms(d)}; }
-	Duration operator-(WallTime other) const { return milliseconds(unix_ms - other.unix_ms); }
+	/// What lies further apart than a Duration can say (292 years) is as far apart as it can say.
+	Duration operator-(WallTime other) const {
+		constexpr std::int64_t limit = Duration::max() / milliseconds(1);
+		return milliseconds(std::clamp(unix_ms - other.unix_ms, -limit, limit));
+	}
 };
 
 /// A day and a time of day as a calendar and a clock on the wall show them.

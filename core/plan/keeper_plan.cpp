@@ -94,7 +94,9 @@ KeeperDecision be_master(const KeeperInputs &inputs, const DbUid &own) {
 	const Switchover *switchover = switchover_in_checkpoint(data);
 	if (switchover && switchover->from == own && !inputs.local.in_recovery) {
 		decision.checkpoint_for = switchover->id;
-		decision.spared_slot = replication_name(switchover->target);
+		for (const auto &[uid, db] : data.dbs)
+			if (uid == switchover->target || db.init != DbInit::None)
+				decision.spared_slots.push_back(replication_name(uid));
 	}
 	return decision;
 }
@@ -152,10 +154,11 @@ KeeperDecision be_standby(const KeeperInputs &inputs, const Db &own) {
 }  // namespace
 
 std::vector<LocalSlot> stragglers(const std::vector<LocalSlot> &slots, Lsn upto,
-                                  const std::string &spared) {
+                                  const std::vector<std::string> &spared) {
 	std::vector<LocalSlot> late;
 	std::copy_if(slots.begin(), slots.end(), std::back_inserter(late), [&](const LocalSlot &slot) {
-		return slot.active && slot.name != spared && slot.confirmed < upto;
+		return slot.active && slot.confirmed < upto &&
+		       std::find(spared.begin(), spared.end(), slot.name) == spared.end();
 	});
 	return late;
 }

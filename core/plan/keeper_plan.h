@@ -81,7 +81,9 @@ struct KeeperDecision {
 	std::vector<std::string> drop_slots;
 	/// Write a checkpoint, and tell when it has ended, for the switchover of this id; empty: none.
 	std::string checkpoint_for;
-	std::string spared_slot;     ///< of that switchover's target
+	/// Of that switchover's target, and of clones that are being made: they say only now and then
+	/// how far they are, and at once when the server stops.
+	std::vector<std::string> spared_slots;
 	bool publish_often = false;  ///< a switchover looks at positions
 	/// The view's generation once everything above is in force; 0: not a member of the view.
 	std::uint64_t generation = 0;
@@ -105,6 +107,6 @@ KeeperDecision plan_keeper(const KeeperInputs &inputs);
 /// The slots that are in use by a standby that has not flushed up to `upto`, but for `spared`. A
 /// server that is stopped waits for each of them, for as long as one may be silent.
 std::vector<LocalSlot> stragglers(const std::vector<LocalSlot> &slots, Lsn upto,
-                                  const std::string &spared);
+                                  const std::vector<std::string> &spared);
 
 }  // namespace stolon::core

@@ -199,6 +199,18 @@ SentinelDecision fall_back(const SentinelInputs &inputs, const Count &count, Ins
 	return name_old_master(inputs, count, old_master);
 }
 
+/// The master was stopped for a switchover, and not all of its WAL is known to have been streamed
+/// (the stop took too long). It is well and has everything, so that it goes on; in an election what
+/// only it has would be lost.
+bool was_stopped_in_vain(const SentinelInputs &inputs) {
+	const Db &old_master = *inputs.data.find_db(inputs.data.election->old_master);
+	const BeatObservation *seen = beat_of(inputs, old_master.keeper);
+	const NodeInfo *node = node_of(inputs, old_master.keeper);
+	return switchover_of_election(inputs) && node && node->db == old_master.uid && seen &&
+	       seen->beat.db == old_master.uid && seen->beat.epoch.next() == inputs.data.epoch &&
+	       seen->beat.released && !seen->beat.clean;
+}
+
 }  // namespace
 
 SentinelDecision decide_election(const SentinelInputs &inputs) {
@@ -223,6 +235,9 @@ SentinelDecision decide_election(const SentinelInputs &inputs) {
 	const Instant patience_end = plus(from, inputs.data.spec.election_patience);
 	if (const Ballot *target = choose_target(inputs, count)) {
 		return name_winner(inputs, count, *target);
+	}
+	if (was_stopped_in_vain(inputs)) {
+		return name_old_master(inputs, count, *inputs.data.find_db(election.old_master));
 	}
 	if (!count.all_voted && inputs.now < patience_end) {
 		return wait_for("S-03",

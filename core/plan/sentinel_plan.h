@@ -105,7 +105,7 @@ struct SentinelDecision {
 ///  S-23 the successor is writable: Done (Failed when another one was asked for).
 ///  S-24 a step takes too long, or what it rests on is not so any more: Refused while no client has
 ///       waited, Undone while the master still is the master, otherwise Failed.
-///  S-25 an operator has cancelled it, and the master is not being stopped yet: Cancelled.
+///  S-29 an operator has cancelled it, and the master is not being stopped yet: Cancelled.
 SentinelDecision plan_sentinel(const SentinelInputs &inputs);
 
 }  // namespace stolon::core

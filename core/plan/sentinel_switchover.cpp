@@ -1,4 +1,4 @@
-// S-20 to S-25: a switchover, from the request to its outcome.
+// S-20 to S-24, S-29: a switchover, from the request to its outcome.
 #include "core/plan/sentinel_switchover.h"
 
 #include <algorithm>
@@ -200,10 +200,10 @@ std::optional<SentinelDecision> wait_for_its_time(const SentinelInputs &inputs) 
 	return std::nullopt;
 }
 
-/// S-25.
+/// S-29.
 SentinelDecision cancel(const SentinelInputs &inputs) {
 	const Switchover &switchover = *inputs.data.switchover;
-	return end(inputs, "S-25", Phase::Cancelled,
+	return end(inputs, "S-29", Phase::Cancelled,
 	           "by an operator" + (switchover.phase == Phase::Requested
 	                                   ? ", before it began"
 	                                   : std::string(", in step ") + to_string(switchover.phase)));
@@ -271,7 +271,15 @@ SentinelDecision checkpoint(const SentinelInputs &inputs, const Db &master) {
 		return give_up(inputs, why);
 	}
 	if (info_of(inputs, master)->checkpointed_for != switchover.id) {
-		return wait_or_give_up(inputs, "S-21", "the master's checkpoint has not ended");
+		return wait_or_give_up(inputs, "S-21",
+		                       "the master's checkpoint has not ended, or a standby "
+		                       "that is far behind would hold up its stop (the master's "
+		                       "log names it)");
+	}
+	// The release tells what the last beat has told. One that was not writable yet proves nothing
+	// about the end of its WAL, so that the old master's data would be made anew.
+	if (!beat_of(inputs, master.keeper)->beat.writable) {
+		return wait_or_give_up(inputs, "S-21", "no beat has told yet that the master is writable");
 	}
 	const Db &target = *inputs.data.find_db(switchover.target);
 	// It saves time after the promotion, but nothing rests on it.
@@ -306,6 +314,13 @@ SentinelDecision pause(const SentinelInputs &inputs, const Db &master) {
 	}
 	if (!busy.empty()) {
 		return wait_or_give_up(inputs, "S-22", "transactions are open behind " + join(busy, ", "));
+	}
+	// Clients that know no proxy have gone on, and perhaps the target has not.
+	const Db &target = *inputs.data.find_db(switchover.target);
+	if (const std::string lag = objection_to_lag(inputs, master, target); !lag.empty()) {
+		return inputs.now < step_ends_at(inputs)
+		           ? wait_or_give_up(inputs, "S-22", "the target has fallen behind")
+		           : give_up(inputs, lag);
 	}
 	return next_step(inputs, "S-22", Phase::Stop,
 	                 "no proxy has a transaction open; the master is to stop.");
@@ -367,7 +382,7 @@ SentinelDecision end_as_it_came(const SentinelInputs &inputs) {
 	const std::string step = std::string("in step ") + to_string(switchover.phase) + ": ";
 	if (inputs.data.master == switchover.from) {
 		return end(inputs, "S-24", Phase::Undone,
-		           step + "nobody could take over, so the old master is master again");
+		           step + "nobody could take over without loss, so the old master is master again");
 	}
 	return end(inputs, "S-24", Phase::Failed,
 	           step + "a master has failed meanwhile; see the elections since then");

@@ -41,6 +41,8 @@ constexpr Duration often = core::milliseconds(50);
 constexpr Duration asked_checkpoint_poll = core::milliseconds(10);
 // A standby that works confirms the checkpoint's record within milliseconds.
 constexpr Duration straggler_patience = core::milliseconds(500);
+// A few times wal_retrieve_retry_interval: a standby that is well streams again by then.
+constexpr Duration straggler_return = core::milliseconds(300);
 constexpr Duration least_presence = core::seconds(2);  // etcd grants nothing shorter
 constexpr Duration retry_pause = core::seconds(1);
 
@@ -312,11 +314,16 @@ private:
 		if (!asked_checkpoint_.has_ended(id, local_, now))
 			return;
 		const auto late =
-		    core::stragglers(local_.slots, asked_checkpoint_.position(), decision_.spared_slot);
-		if (late.empty())
+		    core::stragglers(local_.slots, asked_checkpoint_.position(), decision_.spared_slots);
+		// One that is behind and well is back at once.
+		if (now < cut_off_at_ + straggler_return)
+			return;
+		if (late.empty()) {
 			checkpointed_for_ = id;
-		else if (now >= asked_checkpoint_.ended_at() + straggler_patience)
+		} else if (now >= asked_checkpoint_.ended_at() + straggler_patience) {
 			cut_off(late);
+			cut_off_at_ = now;
+		}
 	}
 
 	// The stop of this server would wait for them, and clients with it.
@@ -418,6 +425,7 @@ private:
 
 	std::string checkpointed_for_;  // id of a switchover
 	AskedCheckpoint asked_checkpoint_;
+	Instant cut_off_at_;  ///< when the walsenders of stragglers were ended last
 	std::string message_, logged_reason_, published_stable_, published_;
 	Instant published_at_;
 	Instant step_again_at_;

@@ -28,9 +28,9 @@ struct SwitchoverOrder {
 
 /// What became of an order.
 enum class SwitchoverVerdict : uint32 {
+	Unknown,  ///< it was sent to the store, and nobody knows whether it was put
 	Put,      ///< it stands in clusterdata
 	Refused,  ///< nothing was put, and nothing will be
-	Unknown,  ///< it was sent to the store, and nobody knows whether it was put
 };
 
 struct SwitchoverAnswer {

@@ -69,6 +69,15 @@ TEST(SwitchoverRequest, ItsTimeIsInTheNextYear) {
 	EXPECT_NE(at(-milliseconds(1)).find("is over, it is"), std::string::npos);
 	EXPECT_EQ(at(SwitchoverLimits::max_ahead), "");
 	EXPECT_NE(at(SwitchoverLimits::max_ahead + seconds(1)).find("a year"), std::string::npos);
+	// Further away than a Duration can say.
+	constexpr std::int64_t year_ms = std::int64_t{366} * 24 * 3600 * 1000;
+	for (const std::int64_t years : {300, 400, 585, 974, 8000, 18000})
+		EXPECT_NE(refusal(with_switchover(cluster(),
+		                                  request("k1", WallTime{now.unix_ms + years * year_ms}),
+		                                  true, now))
+		              .find("a year"),
+		          std::string::npos)
+		    << years;
 }
 
 TEST(SwitchoverRequest, IsCancelledUntilTheMasterIsStopped) {

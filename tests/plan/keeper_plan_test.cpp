@@ -248,7 +248,11 @@ TEST(KeeperPlan, TheMasterWritesTheCheckpointOfASwitchoverAndEverybodyTellsPosit
 	EXPECT_FALSE(plan_keeper(inputs).publish_often);
 	inputs.data->switchover = switchover;
 	EXPECT_EQ(plan_keeper(inputs).checkpoint_for, switchover.id);
-	EXPECT_EQ(plan_keeper(inputs).spared_slot, "stolon_bbbbbbbb");
+	EXPECT_EQ(plan_keeper(inputs).spared_slots, std::vector<std::string>{"stolon_bbbbbbbb"});
+	inputs.data->dbs.at(other_db).init = DbInit::Resync;
+	inputs.data->switchover->target = own_db;
+	EXPECT_EQ(plan_keeper(inputs).spared_slots.size(), 2u) << "a clone is not cut off";
+	inputs.data->switchover->target = other_db;
 	EXPECT_TRUE(plan_keeper(inputs).publish_often);
 	inputs.data->switchover->phase = SwitchoverPhase::Pause;
 	EXPECT_TRUE(plan_keeper(inputs).checkpoint_for.empty());
@@ -278,9 +282,9 @@ TEST(KeeperPlan, AStopWouldWaitForStandbysThatStreamAndDoNotConfirm) {
 			text += slot.name + " ";
 		return text;
 	};
-	EXPECT_EQ(names(stragglers(slots, Lsn{100}, "")), "stolon_bbbbbbbb stolon_dddddddd ");
-	EXPECT_EQ(names(stragglers(slots, Lsn{100}, "stolon_bbbbbbbb")), "stolon_dddddddd ");
-	EXPECT_EQ(names(stragglers(slots, Lsn{0}, "")), "");
+	EXPECT_EQ(names(stragglers(slots, Lsn{100}, {})), "stolon_bbbbbbbb stolon_dddddddd ");
+	EXPECT_EQ(names(stragglers(slots, Lsn{100}, {"stolon_bbbbbbbb"})), "stolon_dddddddd ");
+	EXPECT_EQ(names(stragglers(slots, Lsn{0}, {})), "");
 }
 
 }  // namespace

@@ -260,7 +260,7 @@ TEST(SentinelSwitchover, IsCancelledBeforeTheMasterIsStopped) {
 	world.now_at().at = noon + seconds(3600);
 	world.now_at().cancel = true;
 	SentinelDecision decision = world.plan();
-	EXPECT_EQ(rule_of(decision), "S-25");
+	EXPECT_EQ(rule_of(decision), "S-29");
 	EXPECT_EQ(outcome(decision, Phase::Cancelled), "by an operator, before it began");
 	EXPECT_EQ(decision.event->to.value, "");
 
@@ -272,7 +272,7 @@ TEST(SentinelSwitchover, IsCancelledBeforeTheMasterIsStopped) {
 	EXPECT_EQ(decision.event->to.value, "k1");
 	EXPECT_EQ(decision.data.master, world.db("k1"));
 	world.write(decision);
-	EXPECT_NE(rule_of(world.plan()), "S-25") << "one outcome";
+	EXPECT_NE(rule_of(world.plan()), "S-29") << "one outcome";
 }
 
 TEST(SentinelSwitchover, CannotBeCancelledOnceTheMasterIsBeingStopped) {
@@ -416,6 +416,7 @@ TEST(SentinelSwitchover, AnOldMasterThatDidNotEndCleanlyIsMadeAnew) {
 	world.stop();
 	world.release("k1");
 	world.write(world.plan());
+	world.in.nodes.erase(KeeperUid{"k1"});
 	world.vote("k2", at(1, 0x5000100));
 	world.vote("k3", at(1, 0x5000100));
 	const SentinelDecision decision = world.plan();
@@ -478,6 +479,49 @@ TEST(SentinelSwitchover, NobodyLeftToTakeOverUndoesIt) {
 	world.write(decision);
 	EXPECT_NE(outcome(world.plan(), Phase::Undone).find("nobody could take over"),
 	          std::string::npos);
+}
+
+TEST(SentinelSwitchover, AMasterThatWasStoppedTooHardGoesOnInsteadOfLosingWhatOnlyItHas) {
+	Planned world = running();
+	world.stop();
+	world.release("k1");
+	world.node("k1").phase = NodePhase::Stopped;
+	world.write(world.plan());
+	ASSERT_TRUE(world.in.data.election.has_value());
+	Planned crashed = world;
+	SentinelDecision decision = world.plan();
+	EXPECT_EQ(rule_of(decision), "S-04");
+	EXPECT_EQ(decision.data.master, world.db("k1"));
+	EXPECT_TRUE(decision.data.resume.has_value());
+	world.write(decision);
+	outcome(world.plan(), Phase::Undone);
+	crashed.in.nodes.erase(KeeperUid{"k1"});
+	crashed.vote("k2", at(1, 0x5000000));
+	crashed.vote("k3", at(1, 0x5000000));
+	EXPECT_EQ(rule_of(crashed.plan()), "S-03") << "its host has gone with it";
+}
+
+TEST(SentinelSwitchover, ClientsOnlyWaitOnceABeatHasToldThatTheMasterIsWritable) {
+	Planned world = running();
+	world.begin();
+	world.beat_of("k1").beat.writable = false;
+	EXPECT_FALSE(world.plan().write);
+	world.beat("k1", at(1, 0x5000000));
+	world.write(world.plan());
+	EXPECT_EQ(world.now_at().phase, Phase::Pause);
+}
+
+TEST(SentinelSwitchover, ATargetThatFallsBehindWhileClientsWaitIsNotStoppedFor) {
+	Planned world = running();
+	world.add_proxy("p1");
+	world.pause();
+	world.in.proxies.at(ProxyUid{"p1"}).paused_for = own_id;
+	world.tell_positions();
+	world.info("k1").position = at(1, 0x5000000 + world.in.data.spec.max_standby_lag + 1);
+	EXPECT_FALSE(world.plan().write);
+	world.pass(seconds(10));
+	world.beat("k1", world.info("k1").position);
+	EXPECT_NE(outcome(world.plan(), Phase::Undone).find("lags by"), std::string::npos);
 }
 
 TEST(SentinelSwitchover, ASuccessorThatFailsIsReplacedAndTheOperationHasFailed) {
