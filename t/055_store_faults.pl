@@ -126,7 +126,12 @@ $stopped_at = StolonLab::now();
 $server->wait_for_fence;
 my ($error) = StolonLab::poll_until('the client is refused', sub { ($writer->errors($stopped_at))[0] });
 cmp_ok($error->{at}, '>', $earliest + $fail_interval * 1e6 - 200_000, 'the client has waited for fenceWait before it was refused');
-like($error->{text}, qr/does not hold the master's lease.*57P03/, 'and was told why');
+# One whose commit record was written in the moment of the deadline is never answered; it loses its connection instead.
+my $refusal = qr/does not hold the master's lease.*57P03/;
+StolonLab::poll_until('the client is told why', sub { (grep { $_->{text} =~ $refusal } $writer->errors($stopped_at))[0] });
+my @others = grep { $_->{text} !~ $refusal } $writer->errors($stopped_at);
+ok(@others == 0 || (@others == 1 && $others[0]{text} =~ /closed the connection/), 'and was told why')
+	or diag map { "$_->{text}\n" } @others;
 $thawed_at = StolonLab::now();
 $server->thaw_store;
 wait_for_recovery($thawed_at);
