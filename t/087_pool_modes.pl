@@ -116,9 +116,12 @@ $lab->watch_master;
 restart_proxy('--pool-mode' => 'session');
 $master = $lab->master;
 $idle = session('select 1');
+$busy = session('begin; select 1');
 my $fault_at = $lab->fault('freeze', $master);
 $ended_at = ended_at($idle, 60);
 ok($ended_at, 'an idle session on a frozen master is ended');
+# pgbouncer itself would end the idle one at a reload, but never this one.
+ok(ended_at($busy, 20), '... and so is one with an open transaction');
 my $named = StolonLab::poll_until('the watch has seen the naming', sub {
 	(grep { $_->{at} > $fault_at && $_->{db} ne '' } $lab->master_changes)[0];
 });
