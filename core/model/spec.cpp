@@ -62,6 +62,19 @@ Status read_init_mode(const Given &given, ClusterSpec &spec) {
 	return refuse(given, quoted(given.value) + " is not known; allowed is \"new\"");
 }
 
+Status read_on_master_crash(const Given &given, ClusterSpec &spec) {
+	const std::string what = given.value.as_string();
+	if (what != "failover" && what != "restart")
+		return refuse(
+		    given, quoted(given.value) + " is not known; allowed is \"failover\" or \"restart\"");
+	spec.on_master_crash = what == "restart" ? OnMasterCrash::Restart : OnMasterCrash::Failover;
+	return {};
+}
+
+Json on_master_crash_to_json(const ClusterSpec &spec) {
+	return Json::string(spec.on_master_crash == OnMasterCrash::Restart ? "restart" : "failover");
+}
+
 Status read_sslmode(const Given &given, ClusterSpec &spec) {
 	static constexpr std::array<std::string_view, 7> modes = {
 	    "", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
@@ -276,6 +289,7 @@ std::vector<Option> all_options() {
 	    integer_option("minWalFreeSpace", &ClusterSpec::min_wal_free_space, 0, no_bound),
 	    integer_option("maxStandbyLag", &ClusterSpec::max_standby_lag, 0, no_bound),
 	    integer_option("maxReadLag", &ClusterSpec::max_read_lag, 0, no_bound),
+	    {"onMasterCrash", read_on_master_crash, on_master_crash_to_json},
 	    integer_option("maxStandbys", &ClusterSpec::max_standbys, 1, 100),
 	    integer_option("additionalWalSenders", &ClusterSpec::additional_wal_senders, 0, 1000),
 	    {"defaultSSLMode", read_sslmode,

@@ -16,6 +16,12 @@ namespace stolon::core {
 
 enum class InitMode { New, Existing };
 
+/// What follows when the master's postmaster crashes on a host that goes on.
+enum class OnMasterCrash {
+	Failover,  ///< a standby takes over
+	Restart,   ///< it starts again in place, unless it crashes again soon
+};
+
 /// Bounds that every spec has to respect; outside of them a spec is refused.
 struct SpecLimits {
 	static constexpr Duration min_fail_interval = seconds(1);
@@ -40,11 +46,12 @@ struct ClusterSpec {
 	std::uint64_t max_standby_lag = 1024 * 1024;  ///< maxStandbyLag, bytes
 	std::uint64_t max_read_lag = 0;  ///< maxReadLag, bytes still to replay; 0 = no bound
 	// When a master is unfit; see HealthLimits.
-	Duration keeper_stall_timeout{0};                     ///< keeperStallTimeout
-	Duration recovery_timeout{0};                         ///< recoveryTimeout
-	Duration wal_stall_timeout{0};                        ///< walStallTimeout
-	std::uint64_t min_wal_free_space = 32 * 1024 * 1024;  ///< minWalFreeSpace, bytes; 0 = off
-	int max_standbys = 20;                                ///< maxStandbys (1..100)
+	Duration keeper_stall_timeout{0};                         ///< keeperStallTimeout
+	Duration recovery_timeout{0};                             ///< recoveryTimeout
+	Duration wal_stall_timeout{0};                            ///< walStallTimeout
+	std::uint64_t min_wal_free_space = 32 * 1024 * 1024;      ///< minWalFreeSpace, bytes; 0 = off
+	OnMasterCrash on_master_crash = OnMasterCrash::Failover;  ///< onMasterCrash
+	int max_standbys = 20;                                    ///< maxStandbys (1..100)
 	int additional_wal_senders = 5;  ///< additionalWalSenders (0..1000): beyond the standbys'
 	std::string default_sslmode;     ///< defaultSSLMode: of replication connections, "" = libpq's
 	std::map<std::string, std::string>

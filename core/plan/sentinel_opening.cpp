@@ -108,9 +108,28 @@ std::string why_nobody(const Electorate &electorate) {
 	return electorate.excluded.empty() ? "there is no standby" : join(electorate.excluded, "; ");
 }
 
-/// The permit to start again that answers exactly this release, or what is being waited for.
+/// A server that has just been started again in place, and crashes again, will not do better next
+/// time.
+constexpr Duration pause_between_restarts = seconds(60);
+
+/// onMasterCrash: the server is to be started again in place although somebody could take over.
+bool prefers_restart(const SentinelInputs &inputs, const Db &master) {
+	const BeatObservation &seen = *beat_of(inputs, master.keeper);
+	const bool has_crashed = !seen.beat.clean && seen.beat.writable && seen.beat.unfit.empty();
+	if (inputs.data.spec.on_master_crash != OnMasterCrash::Restart || !has_crashed ||
+	    !node_of(inputs, master.keeper)) {
+		return false;
+	}
+	// The view has changed no earlier than with the last permit.
+	return !inputs.data.resume ||
+	       inputs.now >=
+	           plus(latest({inputs.data_seen_at, inputs.contact_since}), pause_between_restarts);
+}
+
+/// The permit to start again that answers exactly this release, or what is being waited for. `why`
+/// says why nobody takes over.
 SentinelDecision permit_resume(const SentinelInputs &inputs, const Db &master,
-                               const MasterHealth &health, const Electorate &electorate) {
+                               const MasterHealth &health, const std::string &why) {
 	const BeatObservation &seen = *beat_of(inputs, master.keeper);
 	const ResumePermit permit{master.uid, seen.mod_revision};
 	if (inputs.data.resume == permit) {
@@ -124,8 +143,7 @@ SentinelDecision permit_resume(const SentinelInputs &inputs, const Db &master,
 	// not seen those of before.
 	draft.data.named_at = further(draft.data.named_at, last_known_of(inputs, master));
 	SentinelDecision decision = std::move(draft).finish(
-	    "S-07", health.sentence + " Nobody else can take over (" + why_nobody(electorate) +
-	                "), so it is permitted to start again in place.");
+	    "S-07", health.sentence + " " + why + ", so it is permitted to start again in place.");
 	decision.guard_beat_of = master.keeper;
 	decision.guard_beat_revision = seen.mod_revision;
 	HistoryEvent event;
@@ -250,7 +268,11 @@ SentinelDecision watch_master(const SentinelInputs &inputs, const Db &master) {
 			                until);
 		}
 		if (electorate.voters.empty()) {
-			return permit_resume(inputs, master, health, electorate);
+			return permit_resume(inputs, master, health,
+			                     "Nobody else can take over (" + why_nobody(electorate) + ")");
+		}
+		if (prefers_restart(inputs, master)) {
+			return permit_resume(inputs, master, health, "onMasterCrash is \"restart\"");
 		}
 	}
 	if (electorate.voters.empty()) {

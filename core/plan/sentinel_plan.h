@@ -71,7 +71,8 @@ struct SentinelDecision {
 ///       master's node or its keeper is present again.
 ///  S-05 the master's beat has expired and somebody eligible is present: open an election.
 ///  S-06 the master released and somebody eligible is present: open an election.
-///  S-07 the master released and nobody is eligible: permit it to start again in place.
+///  S-07 the master released and nobody is eligible, or it has crashed and onMasterCrash says
+///       restart: permit it to start again in place.
 ///  S-08 the named master has not beaten in this epoch in time: as S-05, counted from when its
 ///       naming was seen.
 ///  S-09 a present node without an entry: add keeper and, when Normal, a db with init=Resync

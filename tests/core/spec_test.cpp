@@ -162,6 +162,9 @@ TEST(SpecRefusals, HealthTimeoutsMustBearASlowMachine) {
 	EXPECT_EQ(refusal(R"({"minWalFreeSpace":"32MB"})"),
 	          R"(minWalFreeSpace: "32MB" is not acceptable; allowed is an integer of at least 0)");
 	EXPECT_EQ(refusal(R"({"minWalFreeSpace":0})"), "");
+	EXPECT_EQ(refusal(R"({"onMasterCrash":"Restart"})"),
+	          R"(onMasterCrash: "Restart" is not known; allowed is "failover" or "restart")");
+	EXPECT_EQ(refusal(R"({"onMasterCrash":"restart"})"), "");
 }
 
 TEST(SpecRefusals, SayWhatThisVersionDoesNotDo) {
@@ -258,7 +261,8 @@ TEST(SpecWriting, InEffectShowsEveryOptionAndKeepsTheUnknown) {
 	          R"("requestTimeout":"0s","proxyTimeout":"10s","syncTimeout":"0s",)"
 	          R"("electionPatience":"1s","keeperStallTimeout":"0s","recoveryTimeout":"0s",)"
 	          R"("walStallTimeout":"0s","minWalFreeSpace":33554432,)"
-	          R"("maxStandbyLag":1048576,"maxReadLag":0,"maxStandbys":20,)"
+	          R"("maxStandbyLag":1048576,"maxReadLag":0,"onMasterCrash":"failover",)"
+	          R"("maxStandbys":20,)"
 	          R"("additionalWalSenders":5,"defaultSSLMode":"","newConfig":{"dataChecksums":true},)"
 	          R"("pgParameters":{},"pgHBA":[],"mine":{"x":1.5},"minSynchronousStandbys":2})");
 	ClusterSpec again = spec(spec_to_json(given).dump());

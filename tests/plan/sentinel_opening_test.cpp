@@ -181,6 +181,63 @@ TEST(SentinelRelease, WithoutAnybodyEligibleARestartInPlaceIsPermittedOncePerRel
 	EXPECT_NE(decision.data.resume->beat_revision, revision);
 }
 
+namespace {
+
+World restarting_world() {
+	World world = World::running();
+	world.in.data.spec.on_master_crash = OnMasterCrash::Restart;
+	return world;
+}
+
+}  // namespace
+
+TEST(SentinelOnMasterCrash, RestartIsPreferredToAFailover) {
+	World world = restarting_world();
+	world.release("k1");
+	SentinelDecision decision = world.plan();
+	ASSERT_TRUE(decision.write);
+	EXPECT_EQ(rule_of(decision), "S-07");
+	ASSERT_TRUE(decision.data.resume.has_value());
+	EXPECT_EQ(decision.data.resume->beat_revision, decision.guard_beat_revision);
+	ASSERT_TRUE(decision.event.has_value());
+	EXPECT_EQ(decision.event->kind, "restart");
+	world.apply(decision);
+	decision = world.plan();
+	EXPECT_FALSE(decision.write);
+	ASSERT_TRUE(decision.wake_at.has_value());
+	world.in.now = *decision.wake_at;
+	EXPECT_EQ(rule_of(world.plan()), "S-06") << "the start takes too long";
+}
+
+TEST(SentinelOnMasterCrash, ASecondCrashSoonAfterLeadsToAFailover) {
+	World world = restarting_world();
+	world.release("k1");
+	world.apply(world.plan());
+	world.beat("k1", at(1, 0x5000000));
+	world.pass(seconds(59));
+	world.beat("k1", at(1, 0x5000000));
+	World later = world;
+	world.release("k1");
+	EXPECT_EQ(rule_of(world.plan()), "S-06");
+	later.pass(seconds(1));
+	later.release("k1");
+	EXPECT_EQ(rule_of(later.plan()), "S-07");
+}
+
+TEST(SentinelOnMasterCrash, WhatIsNoCrashOfAFitServerLeadsToAFailover) {
+	World stopped = restarting_world();
+	stopped.release("k1");
+	World unfit = stopped, recovering = stopped, away = stopped;
+	stopped.beat_of("k1").beat.clean = true;
+	EXPECT_EQ(rule_of(stopped.plan()), "S-06");
+	unfit.beat_of("k1").beat.unfit = "the disk is full";
+	EXPECT_EQ(rule_of(unfit.plan()), "S-06");
+	recovering.beat_of("k1").beat.writable = false;
+	EXPECT_EQ(rule_of(recovering.plan()), "S-06");
+	away.in.nodes.erase(KeeperUid{"k1"});
+	EXPECT_EQ(rule_of(away.plan()), "S-06") << "its launcher has left with it";
+}
+
 TEST(SentinelRelease, AStandbyThatComesDuringTheRestartWaitsItsGraceOut) {
 	World world = World::running();
 	World away = world;
