@@ -122,7 +122,30 @@ core::Result<std::string> read_control_data(const std::string &bin_path,
 	return text;
 }
 
+core::WalPosition position_of(const std::string &control_data, const char *lsn_label,
+                              const char *timeline_label) {
+	const auto lsn = core::Lsn::parse(value_of(control_data, lsn_label));
+	const std::uint64_t timeline = number_of(control_data, timeline_label);
+	if (!lsn.ok() || timeline == 0 || timeline > UINT32_MAX)
+		return {};
+	return {core::Timeline{static_cast<std::uint32_t>(timeline)}, *lsn};
+}
+
 }  // namespace
+
+core::WalPosition last_position_in(const std::string &control_data) {
+	if (!control_data.starts_with("pg_control version number:"))
+		return {};
+	return core::further(
+	    position_of(control_data, "Latest checkpoint location", "Latest checkpoint's TimeLineID"),
+	    position_of(control_data, "Minimum recovery ending location",
+	                "Min recovery ending loc's timeline"));
+}
+
+core::WalPosition last_position(const std::string &bin_path, const std::string &pgdata) {
+	const auto text = read_control_data(bin_path, pgdata);
+	return text.ok() ? last_position_in(*text) : core::WalPosition();
+}
 
 std::optional<core::WalPosition> clean_end_in(const std::string &control_data,
                                               const std::string &pgdata) {
@@ -130,17 +153,16 @@ std::optional<core::WalPosition> clean_end_in(const std::string &control_data,
 	if (!control_data.starts_with("pg_control version number:") ||
 	    value_of(control_data, "Database cluster state") != "shut down")
 		return std::nullopt;
-	const auto begin = core::Lsn::parse(value_of(control_data, "Latest checkpoint location"));
-	const std::uint64_t timeline = number_of(control_data, "Latest checkpoint's TimeLineID");
+	core::WalPosition end =
+	    position_of(control_data, "Latest checkpoint location", "Latest checkpoint's TimeLineID");
 	const WalShape shape{number_of(control_data, "WAL block size"),
 	                     number_of(control_data, "Bytes per WAL segment")};
-	if (!begin.ok() || timeline == 0 || timeline > UINT32_MAX || !shape.is_sane())
+	if (!end.timeline.valid() || !shape.is_sane())
 		return std::nullopt;
-	core::WalPosition end{core::Timeline{static_cast<std::uint32_t>(timeline)}, *begin};
 	const std::uint64_t length = checkpoint_length(pgdata, end, shape);
 	if (length == 0)
 		return std::nullopt;
-	end.lsn = end_of_record(*begin, length, shape);
+	end.lsn = end_of_record(end.lsn, length, shape);
 	return end;
 }
 

@@ -13,6 +13,11 @@ namespace stolon::launcher {
 /// be told. Only to be called when no process of the server is left.
 std::optional<core::WalPosition> clean_end(const std::string &bin_path, const std::string &pgdata);
 
+/// Up to where a server that is down has WAL for certain: its last checkpoint, or the place up to
+/// which a standby has to recover. Invalid: it cannot be told.
+core::WalPosition last_position(const std::string &bin_path, const std::string &pgdata);
+core::WalPosition last_position_in(const std::string &control_data);
+
 /// The same from the output of pg_controldata (LC_ALL=C).
 std::optional<core::WalPosition> clean_end_in(const std::string &control_data,
                                               const std::string &pgdata);

@@ -125,6 +125,7 @@ DataDir inspect_content(const std::string &pgdata, const Identity &identity) {
 	dir.kind = DataKind::Ours;
 	dir.state = *state;
 	dir.system_id = *system_id;
+	dir.is_standby = exists(pgdata + "/standby.signal");
 	return dir;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "launcher/control_file.h"
 #include "spdlog/spdlog.h"
 #include "store/files.h"
 
@@ -164,6 +165,17 @@ std::string Launcher::message_of(const LauncherDecision &decision) const {
 	return decision.reason.text;
 }
 
+/// For an operator who has to choose between the data of a cluster whose store was lost.
+core::WalPosition Launcher::position_of_data() {
+	if (pg_ || (data_ && data_->cluster_uid == dir_.state.cluster_uid)) {
+		position_of_data_.reset();
+		return {};
+	}
+	if (!position_of_data_)
+		position_of_data_ = last_position(options_.bin_path, paths_.pgdata());
+	return *position_of_data_;
+}
+
 void Launcher::report(const LauncherDecision &decision, Instant now) {
 	// An entry of somebody else is not overwritten, and neither is one that is not known yet.
 	if (!mirror_.ready() || !uid_taken_by_.empty() || leave_by_)
@@ -182,6 +194,9 @@ void Launcher::report(const LauncherDecision &decision, Instant now) {
 	if (dir_.kind == core::DataKind::Ours) {
 		node.db = dir_.state.db;
 		node.system_id = dir_.system_id;
+		node.cluster_uid = dir_.state.cluster_uid;
+		node.epoch = dir_.state.epoch;
+		node.position = position_of_data();
 	}
 	node.pg_version = version_;
 	node.last_exit = last_exit_;

@@ -84,6 +84,7 @@ private:
 
 	// Reporting (launcher.cpp)
 	void report(const core::LauncherDecision &decision, core::Instant now);
+	core::WalPosition position_of_data();
 	core::NodePhase phase_of(const core::LauncherDecision &decision) const;
 	std::string message_of(const core::LauncherDecision &decision) const;
 
@@ -131,6 +132,7 @@ private:
 	core::Instant ended_at_;
 	bool end_known_ = false;  ///< `wal_end_` is of the server that ended last
 	std::optional<core::WalPosition> wal_end_;
+	std::optional<core::WalPosition> position_of_data_;  ///< read while its cluster has no view
 	std::string last_exit_, unreported_end_;
 	core::Instant refreshed_at_;
 

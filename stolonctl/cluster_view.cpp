@@ -88,6 +88,7 @@ core::Result<ClusterView> make_view(const core::Keys &keys,
 				return core::invalid(kv.key + " is damaged: " + data.error().message);
 			}
 			view.data = std::move(*data);
+			view.data_revision = kv.mod_revision;
 			continue;
 		}
 		take_any(view, keys, kv);

@@ -15,6 +15,7 @@ namespace stolon::ctl {
 
 struct ClusterView {
 	std::optional<core::ClusterData> data;  ///< nullopt: the cluster has not been initialised
+	std::int64_t data_revision = 0;         ///< its mod_revision, 0 if there is none
 	std::map<core::KeeperUid, core::KeeperInfo> infos;  ///< keeper workers that are present
 	std::map<core::KeeperUid, core::NodeInfo> nodes;    ///< launchers that are present
 	std::map<core::KeeperUid, core::Beat> beats;

@@ -11,6 +11,10 @@ namespace stolon::ctl {
 struct InitOptions {
 	std::string spec_text;  ///< JSON; "" = all defaults, unless spec_file is given
 	std::string spec_file;  ///< "-" = standard input
+	/// The keeper whose data the cluster goes on with, after its store was lost; "" = a new
+	/// cluster.
+	std::string from_keeper;
+	bool force = false;  ///< with from_keeper: although another one may have newer data
 };
 
 struct SwitchoverOptions {

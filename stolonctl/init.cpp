@@ -4,9 +4,12 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <thread>
 
 #include "stolonctl/commands.h"
 #include "stolonctl/connection.h"
+#include "stolonctl/rebuild.h"
+#include "stolonctl/table.h"
 #include "store/program/blocking.h"
 #include "store/program/random.h"
 
@@ -65,25 +68,52 @@ core::Result<core::ClusterSpec> read_spec(const InitOptions &options) {
 	return spec;
 }
 
-/// Why the cluster may not be initialised now, or "". An empty place in the store is no proof that
-/// there is no data: a store that was lost or restored, or a wrong prefix, looks the same. So what
-/// launchers report counts as well (LESSONS B-6).
-std::string reason_to_refuse(const ClusterView &view, const std::string &cluster_name) {
-	const std::string name = "cluster \"" + cluster_name + "\"";
-	if (view.data) {
-		return name + " is already initialised (see `stolonctl status`); nothing was changed";
+std::string cluster_called(const program::CommonOptions &common) {
+	return "cluster \"" + common.cluster_name + "\"";
+}
+
+std::string already_there(const std::string &name) {
+	return name + " is already initialised (see `stolonctl status`); nothing was changed";
+}
+
+/// Why nothing of `name` may be put into this store, whose clusterdata are absent or of no use; "":
+/// it may.
+std::string remains_of(const ClusterView &view, const core::Keys &keys, const std::string &name) {
+	for (const std::string &key : view.lasting_keys) {
+		if (key != keys.clusterdata()) {
+			return "the store holds remains of " + name + ", for example " + key +
+			       "; nothing was changed. Find out what became of its clusterdata, or choose "
+			       "another name";
+		}
 	}
-	if (!view.lasting_keys.empty()) {
-		return "the store holds remains of " + name + ", for example " + view.lasting_keys.front() +
-		       "; nothing was changed. Find out what became of its clusterdata, or choose another "
-		       "name";
+	return "";
+}
+
+/// A sentinel with --initial-cluster-spec has put them, and nobody has been named: nothing is there
+/// yet that could be lost.
+bool is_only_a_beginning(const core::ClusterData &data) {
+	return data.phase == core::ClusterPhase::Initializing && data.master.empty() &&
+	       data.keepers.empty() && !data.election;
+}
+
+/// Why a new cluster may not be initialised now, or "". An empty place in the store is no proof
+/// that there is no data: a store that was lost or restored, or a wrong prefix, looks the same. So
+/// what launchers report counts as well (LESSONS B-6).
+std::string reason_to_refuse(const ClusterView &view, const core::Keys &keys,
+                             const std::string &name) {
+	if (view.data) {
+		return already_there(name);
+	}
+	if (std::string reason = remains_of(view, keys, name); !reason.empty()) {
+		return reason;
 	}
 	for (const auto &[uid, node] : view.nodes) {
 		if (!node.db.empty()) {
 			return "keeper " + uid.value + " already holds the data of a db (" + node.db.value +
 			       ") of " + name +
-			       "; nothing was changed. Was the store lost, or is this another one? To start "
-			       "anew, move that data directory aside first";
+			       "; nothing was changed. Was the store lost, or is this another one? To go on "
+			       "with these data, use --from-keeper; to start anew, move that data directory "
+			       "aside first";
 		}
 	}
 	return "";
@@ -97,36 +127,89 @@ bool was_written(store::Store &store, const program::CommonOptions &common,
 	return view != nullptr && view->data && view->data->cluster_uid == cluster_uid;
 }
 
-int write_first(store::Store &store, const program::CommonOptions &common, core::ClusterSpec spec) {
+/// Puts the first clusterdata and, if it names a master, the `master` key, where there is neither;
+/// `instead_of` is the mod_revision of clusterdata that may be replaced, or 0.
+std::optional<Failure> put_first(store::Store &store, const program::CommonOptions &common,
+                                 const core::ClusterData &data, std::int64_t instead_of = 0) {
 	const core::Keys keys = keys_of(common);
-	const auto random = program::random_hex(cluster_uid_digits);
-	if (!random) {
-		return fail(program::ExitFailed, random.error().message).exit_code;
-	}
-	const std::string &cluster_uid = *random;
 	store::TxnRequest request;
-	for (const std::string &key : {keys.clusterdata(), keys.master()}) {
-		request.compares.push_back({store::Compare::Field::CreateRevision, key, 0});
+	using store::Compare;
+	request.compares = {{Compare::Field::ModRevision, keys.clusterdata(), instead_of},
+	                    {Compare::Field::CreateRevision, keys.master(), 0}};
+	request.then_ops.push_back(store::Op::put(keys.clusterdata(), core::clusterdata_to_text(data)));
+	if (!data.master.empty()) {
+		request.then_ops.push_back(store::Op::put(
+		    keys.master(), core::master_key_to_text(core::MasterKey{data.epoch, data.master})));
 	}
-	request.then_ops.push_back(store::Op::put(
-	    keys.clusterdata(),
-	    core::clusterdata_to_text(core::initial_clusterdata(std::move(spec), cluster_uid))));
 	core::Result<store::TxnResponse> response =
 	    program::txn_and_wait(store, std::move(request), store_timeout);
 	if (!response) {
 		if (response.error().kind != core::ErrorKind::Unknown ||
-		    !was_written(store, common, cluster_uid)) {
-			return fail(common, response.error()).exit_code;
+		    !was_written(store, common, data.cluster_uid)) {
+			return fail(common, response.error());
 		}
 	} else if (!response->succeeded) {
 		return fail(program::ExitFailed, "somebody else initialised cluster \"" +
 		                                     common.cluster_name +
-		                                     "\" at the same time; nothing was changed")
-		    .exit_code;
+		                                     "\" at the same time; nothing was changed");
+	}
+	return std::nullopt;
+}
+
+int write_new(store::Store &store, const program::CommonOptions &common, core::ClusterSpec spec) {
+	const auto cluster_uid = program::random_hex(cluster_uid_digits);
+	if (!cluster_uid) {
+		return fail(program::ExitFailed, cluster_uid.error().message).exit_code;
+	}
+	const auto data = core::initial_clusterdata(std::move(spec), *cluster_uid);
+	if (const auto failure = put_first(store, common, data)) {
+		return failure->exit_code;
 	}
 	std::printf("cluster \"%s\" is initialised (uid %s); a sentinel makes the first master\n",
-	            common.cluster_name.c_str(), cluster_uid.c_str());
+	            common.cluster_name.c_str(), cluster_uid->c_str());
 	return program::ExitOk;
+}
+
+int write_rebuilt(store::Store &store, const program::CommonOptions &common, const Rebuilt &rebuilt,
+                  std::int64_t instead_of) {
+	const core::ClusterData &data = rebuilt.data;
+	for (const std::string &note : rebuilt.notes) {
+		std::printf("%s\n", printable(note).c_str());
+	}
+	// A server that is not present here may still hold one, from before the store was lost.
+	std::printf("waiting for failInterval (%s), until no lease of before is valid any more\n",
+	            core::format_duration(data.spec.fail_interval).c_str());
+	std::fflush(stdout);
+	std::this_thread::sleep_for(data.spec.fail_interval);
+	if (const auto failure = put_first(store, common, data, instead_of)) {
+		return failure->exit_code;
+	}
+	std::printf("cluster \"%s\" (uid %s) goes on with the data of keeper %s, in epoch %s\n",
+	            common.cluster_name.c_str(), data.cluster_uid.c_str(),
+	            data.find_db(data.master)->keeper.value.c_str(),
+	            std::to_string(data.epoch.value).c_str());
+	return program::ExitOk;
+}
+
+int rebuild(store::Store &store, const program::CommonOptions &common, const InitOptions &options,
+            core::ClusterSpec spec, const ClusterView &view) {
+	const std::string name = cluster_called(common);
+	const std::string refusal = view.data && !is_only_a_beginning(*view.data)
+	                                ? already_there(name)
+	                                : remains_of(view, keys_of(common), name);
+	if (!refusal.empty()) {
+		return fail(program::ExitFailed, refusal).exit_code;
+	}
+	const auto from = core::KeeperUid::parse(options.from_keeper);
+	if (!from) {
+		return fail(program::ExitUsage, "--from-keeper: " + from.error().message).exit_code;
+	}
+	const auto rebuilt = rebuild_from(view, *from, std::move(spec), options.force);
+	if (!rebuilt) {
+		return fail(program::ExitFailed, rebuilt.error().message + "\nNothing was changed.")
+		    .exit_code;
+	}
+	return write_rebuilt(store, common, *rebuilt, view.data_revision);
 }
 
 }  // namespace
@@ -145,12 +228,15 @@ int run_init(const program::CommonOptions &common, const InitOptions &options) {
 	if (Failure *failure = std::get_if<Failure>(&loaded)) {
 		return failure->exit_code;
 	}
-	const std::string refusal =
-	    reason_to_refuse(std::get<ClusterView>(loaded), common.cluster_name);
+	const ClusterView &view = std::get<ClusterView>(loaded);
+	if (!options.from_keeper.empty()) {
+		return rebuild(store, common, options, std::move(*spec), view);
+	}
+	const std::string refusal = reason_to_refuse(view, keys_of(common), cluster_called(common));
 	if (!refusal.empty()) {
 		return fail(program::ExitFailed, refusal).exit_code;
 	}
-	return write_first(store, common, std::move(*spec));
+	return write_new(store, common, std::move(*spec));
 }
 
 }  // namespace stolon::ctl

@@ -41,6 +41,13 @@ int main(int argc, char **argv) {
 	init->add_option("-f,--file", init_options.spec_file,
 	                 "Read the spec from this file, - is standard input")
 	    ->excludes(text);
+	init->add_option(
+	    "--from-keeper", init_options.from_keeper,
+	    "After the store was lost: go on with the data of this keeper. Give the spec of "
+	    "before, too");
+	init->add_flag("--force", init_options.force,
+	               "With --from-keeper: although another keeper may have newer data")
+	    ->needs("--from-keeper");
 	bool yes = false;
 	init->add_flag("-y,--yes", yes, "Accepted for scripts; there is nothing to confirm");
 	bool as_json = false;

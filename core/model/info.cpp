@@ -157,6 +157,9 @@ Result<NodeInfo> parse_node_info(std::string_view text) {
 	info.port = in.port("port");
 	info.db = in.uid<DbTag>("db");
 	info.system_id = in.text("systemID", ValueLimits::max_name);
+	info.cluster_uid = in.text("clusterUID", ValueLimits::max_name);
+	info.epoch = in.epoch("epoch");
+	info.position = in.position("position");
 	info.pg_version = static_cast<int>(in.integer("pgVersion", 0, 10'000'000));
 	info.last_exit = in.text("lastExit", ValueLimits::max_message);
 	info.extra = in.unknown();
@@ -174,6 +177,10 @@ std::string node_info_to_text(const NodeInfo &info) {
 		object.set("port", Json::integer(info.port));
 	put_text(object, "db", info.db.value);
 	put_text(object, "systemID", info.system_id);
+	put_text(object, "clusterUID", info.cluster_uid);
+	if (info.epoch.value != 0)
+		put_number(object, "epoch", info.epoch.value);
+	put_position(object, "position", info.position);
 	if (info.pg_version != 0)
 		object.set("pgVersion", Json::integer(info.pg_version));
 	put_message(object, "lastExit", info.last_exit);

@@ -114,8 +114,13 @@ struct NodeInfo {
 	std::string boot_id;
 	std::string host;  ///< advertised address of Postgres
 	int port = 0;
-	DbUid db;               ///< of the data directory; empty: it holds none
-	std::string system_id;  ///< of the data directory; empty: it holds none
+	DbUid db;                 ///< of the data directory; empty: it holds none
+	std::string system_id;    ///< of the data directory; empty: it holds none
+	std::string cluster_uid;  ///< of the data directory's stolon.state
+	Epoch epoch;              ///< the highest that its keeper had honoured when this was read
+	/// Of the data directory of a server that is down: at least up to here it has WAL. Invalid: not
+	/// known.
+	WalPosition position;
 	int pg_version = 0;     ///< server_version_num
 	std::string last_exit;  ///< how the last postmaster ended, "" if none did
 

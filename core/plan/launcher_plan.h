@@ -22,6 +22,7 @@ struct DataDir {
 	DataKind kind = DataKind::Absent;
 	DataState state;                   ///< when Ours
 	std::string system_id;             ///< when Ours
+	bool is_standby = false;           ///< when Ours: standby.signal lies there
 	std::string problem;               ///< when Foreign: what it is, one sentence
 	std::optional<DbUid> clone_ready;  ///< a complete clone lies beside, for this db
 };
@@ -141,7 +142,9 @@ struct LauncherDecision {
 ///       incarnation; otherwise Refuse.
 ///  L-17 the named master, by a read that was sent after the last postmaster's end: StartPrimary,
 ///       after a release only when the sentinel has permitted it, or failInterval has passed, or
-///       nobody else is there (B-4). A view of an older epoch than the data's: Refuse (B-6).
+///       nobody else is there (B-4). Data of a standby: StartStandby that follows nobody; its
+///       keeper promotes it, so that what it writes lies on a timeline of its own. A view of an
+///       older epoch than the data's: Refuse (B-6).
 ///  L-18 the old master of an open election: Wait for the outcome, at most failInterval, then
 ///       StartStandby that follows nobody.
 ///  L-19 a standby by such a read: StartStandby following the view's upstream, unless this keeper

@@ -5,6 +5,14 @@ namespace stolon::core::launching {
 
 namespace {
 
+/// A standby that was named and has not been promoted would go on with its predecessor's timeline,
+/// on which that one may have written more.
+LauncherDecision start_master(const LauncherInputs &in, const std::string &why) {
+	return in.dir.is_standby
+	           ? start_standby("L-17", {}, why + "; its data are a standby's, so it is promoted")
+	           : decide(Action::StartPrimary, "L-17", why);
+}
+
 /// L-17: the view, read after the last postmaster's end, names our db as the master.
 LauncherDecision as_master(const LauncherInputs &in) {
 	const ClusterData &data = *in.data;
@@ -15,18 +23,17 @@ LauncherDecision as_master(const LauncherInputs &in) {
 		                  std::to_string(in.dir.state.epoch.value) +
 		                  ": the store has gone back; restore its newest state");
 	if (in.released_revision == 0)
-		return decide(Action::StartPrimary, "L-17", "this db is the master");
+		return start_master(in, "this db is the master");
 	if (data.resume && data.resume->db == in.dir.state.db &&
 	    data.resume->beat_revision == in.released_revision)
-		return decide(Action::StartPrimary, "L-17",
-		              "the sentinel permits to start again: nobody else can take over");
+		return start_master(in, "the sentinel permits to start again");
 	const bool alone = data.dbs.size() <= 1;
 	if (alone)
-		return decide(Action::StartPrimary, "L-17", "this db is the master, and the only db");
+		return start_master(in, "this db is the master, and the only db");
 	const Instant bound = in.ended_at + data.spec.fail_interval;
 	if (in.view_read_at > bound)
-		return decide(Action::StartPrimary, "L-17",
-		              "nobody was elected within failInterval, and this db is still the master");
+		return start_master(
+		    in, "nobody was elected within failInterval, and this db is still the master");
 	if (in.now < bound)
 		return wait("L-17", "the mastership is released: waiting for an election", bound);
 	// Behind the bound there is nothing to wait for but the read.

@@ -625,6 +625,22 @@ const Case preparing[] = {
 const Case starting[] = {
     {"the named master starts as primary", [] { return down(master_view(), our_data()); },
      Action::StartPrimary, "L-17"},
+    {"a standby that was named and has not been promoted is not made a primary without a promotion",
+     [] {
+	     auto in = down(master_view(), our_data());
+	     in.dir.is_standby = true;
+	     return in;
+     },
+     Action::StartStandby, "L-17"},
+    {"neither by a permit to start again",
+     [] {
+	     auto in = down(master_view(), our_data());
+	     in.dir.is_standby = true;
+	     in.released_revision = 42;
+	     in.data->resume = ResumePermit{own_db, 42};
+	     return in;
+     },
+     Action::StartStandby, "L-17"},
     {"a freshly made first master starts as primary",
      [] {
 	     auto in = down(first_master_view(), our_data());

@@ -1,0 +1,146 @@
+#include "stolonctl/rebuild.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace stolon::ctl {
+
+namespace {
+
+using core::KeeperInfo;
+using core::KeeperUid;
+using core::NodeInfo;
+
+/// What one keeper says of its data.
+struct Candidate {
+	const NodeInfo *node = nullptr;
+	const KeeperInfo *info = nullptr;  ///< nullptr: its server is down
+	core::Epoch epoch;
+	core::WalPosition position;
+};
+
+bool has_data(const NodeInfo &node) {
+	return !node.db.empty() && !node.system_id.empty() && !node.cluster_uid.empty();
+}
+
+Candidate candidate_of(const ClusterView &view, const NodeInfo &node) {
+	Candidate candidate;
+	candidate.node = &node;
+	candidate.epoch = node.epoch;
+	candidate.position = node.position;
+	const auto info = view.infos.find(node.uid);
+	if (info != view.infos.end() && info->second.db == node.db) {
+		candidate.info = &info->second;
+		candidate.epoch = std::max(candidate.epoch, info->second.epoch);
+		candidate.position = core::further(candidate.position, info->second.position);
+	}
+	return candidate;
+}
+
+std::string describe(const Candidate &candidate) {
+	std::string text = "epoch " + std::to_string(candidate.epoch.value);
+	if (candidate.position.lsn.valid()) {
+		text += ", WAL up to " + candidate.position.to_string() + " at least";
+	}
+	return text + (candidate.info ? ", its server runs" : ", its server is down");
+}
+
+bool is_same_system(const NodeInfo &a, const NodeInfo &b) {
+	return a.system_id == b.system_id && a.cluster_uid == b.cluster_uid;
+}
+
+/// Of one system: the later epoch, then the later timeline, then the further position.
+bool may_be_newer(const Candidate &a, const Candidate &b) {
+	return std::tie(a.epoch, a.position.timeline, a.position.lsn) >
+	       std::tie(b.epoch, b.position.timeline, b.position.lsn);
+}
+
+void add_member(core::ClusterData &data, const NodeInfo &node, const core::DbUid &follow) {
+	core::Keeper keeper;
+	keeper.uid = node.uid;
+	keeper.db = node.db;
+	keeper.host = node.host;
+	keeper.port = node.port;
+	data.keepers[node.uid] = std::move(keeper);
+	core::Db db;
+	db.uid = node.db;
+	db.keeper = node.uid;
+	db.generation = data.generation;
+	db.follow = follow;
+	data.dbs[node.db] = std::move(db);
+}
+
+/// Why `other` stands against the choice; "": it does not.
+std::string objection(const Candidate &other, const Candidate &chosen, bool force) {
+	if (other.info && other.info->writable) {
+		return "keeper " + other.node->uid.value +
+		       " says that it is a writable master of this very cluster; its store is another one "
+		       "than this. Check --store-endpoints and --store-prefix";
+	}
+	if (!force && may_be_newer(other, chosen)) {
+		return "keeper " + other.node->uid.value + " may have newer data (" + describe(other) +
+		       ") than keeper " + chosen.node->uid.value + " (" + describe(chosen) +
+		       "). Name that one, or add --force to give up what only it has";
+	}
+	return "";
+}
+
+}  // namespace
+
+std::string list_candidates(const ClusterView &view) {
+	std::string text;
+	for (const auto &[uid, node] : view.nodes) {
+		if (has_data(node)) {
+			text += "\n  " + uid.value + ": " + describe(candidate_of(view, node));
+		}
+	}
+	return text.empty() ? "; no launcher that is present reports data"
+	                    : "; these report data:" + text;
+}
+
+core::Result<Rebuilt> rebuild_from(const ClusterView &view, const KeeperUid &from,
+                                   core::ClusterSpec spec, bool force) {
+	const auto found = view.nodes.find(from);
+	if (found == view.nodes.end() || !has_data(found->second)) {
+		return core::invalid((found == view.nodes.end()
+		                          ? "the launcher of keeper " + from.value + " is not present"
+		                          : "keeper " + from.value + " reports no data of a cluster") +
+		                     list_candidates(view));
+	}
+	const Candidate chosen = candidate_of(view, found->second);
+	Rebuilt rebuilt;
+	core::ClusterData &data = rebuilt.data;
+	data = core::initial_clusterdata(std::move(spec), chosen.node->cluster_uid);
+	data.system_id = chosen.node->system_id;
+	data.phase = core::ClusterPhase::Normal;
+	data.epoch = chosen.epoch;
+	data.master = chosen.node->db;
+	data.named_at = chosen.position;
+	for (const auto &[uid, info] : view.infos) {
+		data.generation = std::max(data.generation, info.generation);
+	}
+	++data.generation;
+	add_member(data, *chosen.node, {});
+	for (const auto &[uid, node] : view.nodes) {
+		if (uid == from || !has_data(node)) {
+			continue;
+		}
+		if (!is_same_system(node, *chosen.node)) {
+			rebuilt.notes.push_back("keeper " + uid.value +
+			                        " holds the data of another cluster and is left out");
+			continue;
+		}
+		const Candidate other = candidate_of(view, node);
+		if (const std::string why = objection(other, chosen, force); !why.empty()) {
+			return core::invalid(why);
+		}
+		data.epoch = std::max(data.epoch, other.epoch);
+		add_member(data, node, chosen.node->db);
+		rebuilt.notes.push_back("keeper " + uid.value + " becomes a standby (" + describe(other) +
+		                        ")");
+	}
+	data.epoch = data.epoch.next();
+	return rebuilt;
+}
+
+}  // namespace stolon::ctl

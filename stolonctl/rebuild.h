@@ -1,0 +1,28 @@
+// `stolonctl init --from-keeper`: the first clusterdata of a cluster whose store was lost, from the
+// data that are still there.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "stolonctl/cluster_view.h"
+
+namespace stolon::ctl {
+
+/// What is going to be written, and what the operator should know of it.
+struct Rebuilt {
+	core::ClusterData data;
+	std::vector<std::string> notes;  ///< one sentence each
+};
+
+/// `view`: of a store without clusterdata. Refuses (Invalid, with the reason and what to do) a
+/// keeper whose data are not known, one beside which another one may have newer data unless
+/// `force`, and whatever would let two masters serve.
+core::Result<Rebuilt> rebuild_from(const ClusterView &view, const core::KeeperUid &from,
+                                   core::ClusterSpec spec, bool force);
+
+/// The keepers that report data, one line each.
+std::string list_candidates(const ClusterView &view);
+
+}  // namespace stolon::ctl

@@ -1,0 +1,133 @@
+// What `stolonctl init --from-keeper` makes of the data that are left, and what it refuses.
+#include "stolonctl/rebuild.h"
+
+#include <gtest/gtest.h>
+
+namespace stolon::ctl {
+namespace {
+
+using core::KeeperUid;
+
+core::WalPosition at(std::uint32_t timeline, std::uint64_t lsn) {
+	return {core::Timeline{timeline}, core::Lsn{lsn}};
+}
+
+class Rebuild : public ::testing::Test {
+protected:
+	ClusterView view_;
+
+	core::NodeInfo &add_node(const std::string &uid, std::uint64_t epoch,
+	                         core::WalPosition position) {
+		core::NodeInfo node;
+		node.uid = KeeperUid{uid};
+		node.host = "10.0.0.1";
+		node.port = 5432;
+		node.db = core::DbUid{"0000000" + uid.substr(1)};
+		node.system_id = "7000000000000000001";
+		node.cluster_uid = "0123456789abcdef";
+		node.epoch = core::Epoch{epoch};
+		node.position = position;
+		return view_.nodes[node.uid] = node;
+	}
+
+	core::KeeperInfo &add_info(const std::string &uid, std::uint64_t epoch,
+	                           core::WalPosition position) {
+		core::KeeperInfo info;
+		info.uid = KeeperUid{uid};
+		info.db = view_.nodes.at(info.uid).db;
+		info.generation = 70;
+		info.epoch = core::Epoch{epoch};
+		info.position = position;
+		return view_.infos[info.uid] = info;
+	}
+
+	core::Result<Rebuilt> from(const std::string &uid, bool force = false) const {
+		return rebuild_from(view_, KeeperUid{uid}, core::ClusterSpec{}, force);
+	}
+
+	std::string refusal(const std::string &uid, bool force = false) const {
+		const auto rebuilt = from(uid, force);
+		return rebuilt.ok() ? "" : rebuilt.error().message;
+	}
+};
+
+TEST_F(Rebuild, TheKeeperBecomesTheMasterOfANewEpochAndTheOthersFollowIt) {
+	add_node("k1", 4, at(2, 0x5000000));
+	add_node("k2", 4, at(2, 0x4000000));
+	const auto rebuilt = from("k1");
+	ASSERT_TRUE(rebuilt.ok()) << rebuilt.error().message;
+	const core::ClusterData &data = rebuilt->data;
+	EXPECT_EQ(data.cluster_uid, "0123456789abcdef");
+	EXPECT_EQ(data.system_id, "7000000000000000001");
+	EXPECT_EQ(data.phase, core::ClusterPhase::Normal) << "nothing is initialised again";
+	EXPECT_EQ(data.epoch, core::Epoch{5});
+	EXPECT_EQ(data.master, core::DbUid{"00000001"});
+	EXPECT_EQ(data.named_at, at(2, 0x5000000));
+	ASSERT_NE(data.db_of(KeeperUid{"k2"}), nullptr);
+	EXPECT_EQ(data.db_of(KeeperUid{"k2"})->follow, data.master);
+	EXPECT_EQ(data.db_of(KeeperUid{"k2"})->init, core::DbInit::None)
+	    << "its data are not made anew";
+	const auto parsed = core::parse_clusterdata(core::clusterdata_to_text(data));
+	EXPECT_TRUE(parsed.ok()) << parsed.error().message;
+}
+
+TEST_F(Rebuild, WhoMayHaveNewerDataHasToBeGivenUpByName) {
+	add_node("k1", 4, at(2, 0x4000000));
+	core::NodeInfo &other = add_node("k2", 5, at(2, 0x3000000));
+	EXPECT_NE(refusal("k1").find("keeper k2 may have newer data (epoch 5"), std::string::npos);
+	other.epoch = core::Epoch{4};
+	EXPECT_EQ(refusal("k1"), "");
+	other.position = at(2, 0x4000001);
+	EXPECT_NE(refusal("k1"), "");
+	other.position = at(3, 0x3000000);
+	EXPECT_NE(refusal("k1"), "");
+	const auto forced = from("k1", true);
+	ASSERT_TRUE(forced.ok());
+	other.epoch = core::Epoch{9};
+	EXPECT_EQ(from("k1", true)->data.epoch, core::Epoch{10})
+	    << "later than what anybody has honoured";
+}
+
+TEST_F(Rebuild, ARunningServerTellsItsOwnEpochAndPosition) {
+	add_node("k1", 4, at(2, 0x4000000));
+	add_node("k2", 2, {});
+	add_info("k2", 4, at(2, 0x4000001));
+	EXPECT_NE(refusal("k1"), "");
+	EXPECT_EQ(refusal("k2"), "");
+	EXPECT_EQ(from("k2")->data.generation, 71u);
+}
+
+TEST_F(Rebuild, AWritableMasterElsewhereIsNeverOverruled) {
+	add_node("k1", 4, at(2, 0x4000000));
+	add_node("k2", 4, at(2, 0x4000000));
+	add_info("k2", 4, at(2, 0x4000000)).writable = true;
+	EXPECT_NE(refusal("k1", true).find("keeper k2 says that it is a writable master"),
+	          std::string::npos);
+	EXPECT_EQ(refusal("k2"), "");
+}
+
+TEST_F(Rebuild, DataOfAnotherClusterAreLeftOut) {
+	add_node("k1", 4, at(2, 0x4000000));
+	add_node("k2", 9, at(9, 0x4000000)).system_id = "7000000000000000002";
+	add_node("k3", 9, at(9, 0x4000000)).cluster_uid = "fedcba9876543210";
+	const auto rebuilt = from("k1");
+	ASSERT_TRUE(rebuilt.ok()) << rebuilt.error().message;
+	EXPECT_EQ(rebuilt->data.keepers.size(), 1u);
+	EXPECT_EQ(rebuilt->notes.size(), 2u);
+	EXPECT_EQ(rebuilt->data.epoch, core::Epoch{5});
+}
+
+TEST_F(Rebuild, AKeeperWithoutDataIsRefusedAndTheOthersAreNamed) {
+	add_node("k1", 4, at(2, 0x4000000));
+	add_node("k2", 0, {}).db = {};
+	EXPECT_EQ(refusal("k2"),
+	          "keeper k2 reports no data of a cluster; these report data:\n"
+	          "  k1: epoch 4, WAL up to timeline 2 at 0/4000000 at least, its server is down");
+	EXPECT_NE(refusal("k3").find("the launcher of keeper k3 is not present"), std::string::npos);
+	view_.nodes.clear();
+	EXPECT_EQ(refusal("k3"),
+	          "the launcher of keeper k3 is not present; no launcher that is present reports data");
+}
+
+}  // namespace
+}  // namespace stolon::ctl
