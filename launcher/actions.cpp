@@ -5,9 +5,7 @@
 #include <algorithm>
 
 #include "core/pgconf/pgconf.h"
-#include "launcher/clone.h"
 #include "launcher/control_file.h"
-#include "launcher/initdb.h"
 #include "launcher/launcher.h"
 #include "launcher/reaper.h"
 #include "launcher/server_conf.h"
@@ -52,6 +50,10 @@ bool Launcher::act(const LauncherDecision &decision, Instant now) {
 			return begin_initdb(decision, now);
 		case LauncherAction::Clone:
 			return begin_clone(decision, now);
+		case LauncherAction::Rewind:
+			return begin_rewind(decision, now);
+		case LauncherAction::Tidy:
+			return begin_tidying(decision, now);
 		case LauncherAction::Swap:
 			return swap_now(decision, now);
 		case LauncherAction::AbortTask:
@@ -133,81 +135,6 @@ bool Launcher::release_now(Instant now) {
 	return false;
 }
 
-bool Launcher::begin_initdb(const LauncherDecision &decision, Instant now) {
-	InitDbJob job;
-	job.paths = paths_;
-	job.identity = identity_;
-	job.state.cluster_name = identity_.cluster_name;
-	job.state.cluster_uid = data_->cluster_uid;
-	job.state.keeper = identity_.keeper;
-	job.state.db = decision.db;
-	job.state.epoch = data_->epoch;
-	job.bin_path = options_.bin_path;
-	job.spec = data_->spec;
-	job.superuser = options_.superuser;
-	job.superuser_password_file = options_.superuser_password_file;
-	job.replication_user = options_.replication_user;
-	job.replication_password_file = options_.replication_password_file;
-	return begin_task(
-	    "initdb", decision, [job] { return run_initdb(job); }, now);
-}
-
-bool Launcher::begin_clone(const LauncherDecision &decision, Instant now) {
-	const auto *upstream = data_->find_db(decision.follow);
-	const auto *keeper = upstream != nullptr ? data_->find_keeper(upstream->keeper) : nullptr;
-	if (keeper == nullptr) {
-		failed(now, "clone", "the upstream " + decision.follow.value + " has no address");
-		return false;
-	}
-	CloneJob job;
-	job.paths = paths_;
-	job.identity = identity_;
-	job.state.cluster_name = identity_.cluster_name;
-	job.state.cluster_uid = data_->cluster_uid;
-	job.state.keeper = identity_.keeper;
-	job.state.db = decision.db;
-	// What this keeper has promised in an election goes with it, not with its data.
-	job.state.epoch =
-	    dir_.kind == core::DataKind::Ours ? std::max(dir_.state.epoch, data_->epoch) : data_->epoch;
-	job.bin_path = options_.bin_path;
-	job.host = keeper->host;
-	job.port = keeper->port;
-	job.sslmode = data_->spec.default_sslmode;
-	job.replication_user = options_.replication_user;
-	job.slot = core::replication_name(decision.db);
-	job.system_id = data_->system_id;
-	return begin_task(
-	    "clone", decision, [job] { return run_clone(job); }, now);
-}
-
-bool Launcher::begin_task(const char *name, const LauncherDecision &decision,
-                          const std::function<core::Status()> &work, Instant now) {
-	auto task = Task::start(work, lock_.tasks.get());
-	if (!task.ok()) {
-		failed(now, name, task.error().message);
-		return false;
-	}
-	task_ = std::move(*task);
-	task_name_ = name;
-	task_db_ = decision.db;
-	task_upstream_ = decision.follow;
-	task_aborted_ = false;
-	const int output = task_->output_fd();
-	loop_.on_readable(output, [this, output] {
-		if (task_ && !task_->read_output(store::now()))
-			loop_.forget_fd(output);
-	});
-	return false;
-}
-
-bool Launcher::abort_task() {
-	if (!task_aborted_) {
-		task_aborted_ = true;
-		task_->kill();
-	}
-	return false;
-}
-
 bool Launcher::swap_now(const LauncherDecision &decision, Instant now) {
 	const auto aside = swap_in(paths_, identity_, paths_.clone(decision.db), decision.db);
 	if (!aside.ok()) {
@@ -218,6 +145,7 @@ bool Launcher::swap_now(const LauncherDecision &decision, Instant now) {
 		spdlog::warn("the data of db {} were moved aside and are kept in \"{}\"",
 		             decision.instead_of.value, *aside);
 	spdlog::info("the clone is in place as db {}", decision.db.value);
+	look_at_set_aside();
 	observe_directory(now);
 	return true;
 }

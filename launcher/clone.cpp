@@ -7,7 +7,6 @@
 #include <cstring>
 
 #include "launcher/process.h"
-#include "launcher/secrets.h"
 #include "store/files.h"
 
 namespace stolon::launcher {
@@ -16,35 +15,17 @@ namespace {
 
 using core::Status;
 
-/// A dead upstream is noticed within some ten seconds. The name is not that of the incarnation:
-/// only a standby may ever confirm commits (LESSONS A-5).
-std::string connection_string(const CloneJob &job) {
-	std::string text = "host=" + quote_conninfo(job.host) + " port=" + std::to_string(job.port) +
-	                   " user=" + quote_conninfo(job.replication_user) +
-	                   " application_name=" + quote_conninfo("clone_" + job.state.db.value) +
-	                   " connect_timeout=10 keepalives_idle=5 keepalives_interval=2 "
-	                   "keepalives_count=3";
-	if (!job.sslmode.empty())
-		text += " sslmode=" + quote_conninfo(job.sslmode);
-	return text;
-}
-
 Status copy(const CloneJob &job, const std::string &directory) {
 	Command command;
-	command.argv = {job.bin_path + "/pg_basebackup",
-	                "--pgdata=" + directory,
-	                "--dbname=" + connection_string(job),
-	                "--wal-method=stream",
-	                "--checkpoint=fast",
-	                "--no-password",
-	                "--progress",
-	                "--verbose"};
+	command.argv = {
+	    job.bin_path + "/pg_basebackup", "--pgdata=" + directory,
+	    // The name is not that of the incarnation: only a standby may ever confirm
+	    // commits (LESSONS A-5).
+	    "--dbname=" + connection_string(job.upstream, "clone_" + job.state.db.value, ""),
+	    "--wal-method=stream", "--checkpoint=fast", "--no-password", "--progress", "--verbose"};
 	if (!job.slot.empty())
 		command.argv.push_back("--slot=" + job.slot);
-	command.environment = {{"PGPASSFILE", job.paths.replication_pgpass()}};
-	// Nothing of the launcher's environment may lead the copy elsewhere.
-	command.without = {"PGHOST",    "PGHOSTADDR", "PGPORT",     "PGUSER",        "PGPASSWORD",
-	                   "PGSERVICE", "PGOPTIONS",  "PGDATABASE", "PGSERVICEFILE", "PGAPPNAME"};
+	connect_only_there(job.upstream, command);
 	return run_command(command);
 }
 
@@ -61,7 +42,7 @@ Status make_ours(const CloneJob &job, const std::string &directory) {
 	if (!system_id.ok())
 		return system_id.error();
 	if (!job.system_id.empty() && *system_id != job.system_id)
-		return core::invalid("the upstream " + job.host + ":" + std::to_string(job.port) +
+		return core::invalid("the upstream " + job.upstream.address() +
 		                     " has the system identifier " + *system_id + ", the cluster's is " +
 		                     job.system_id + ": another server answers at that address");
 	// The upstream's stolon.conf names the upstream; ours is written before the start.

@@ -6,6 +6,7 @@
 #include "core/base/result.h"
 #include "core/model/clusterdata.h"
 #include "launcher/data_dir.h"
+#include "launcher/upstream.h"
 
 namespace stolon::launcher {
 
@@ -14,10 +15,7 @@ struct CloneJob {
 	Identity identity;
 	core::DataState state;  ///< what the copy becomes
 	std::string bin_path;   ///< of PostgreSQL's programs
-	std::string host;       ///< the upstream's address
-	int port = 0;
-	std::string sslmode;  ///< "": libpq's default
-	std::string replication_user;
+	UpstreamServer upstream;
 	std::string slot;       ///< made by the upstream beforehand; "": none
 	std::string system_id;  ///< the copy must have it; "": not known
 };

@@ -1,12 +1,11 @@
 #include "launcher/control_file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 
 #include "launcher/process.h"
@@ -18,11 +17,13 @@ namespace {
 
 constexpr std::size_t max_control_data = 64 * 1024;
 
-// access/xlogrecord.h and xlog_internal.h: the same from PostgreSQL 9.5 on.
+constexpr const char *state_label = "Database cluster state";
+constexpr const char *checkpoint_label = "Latest checkpoint location";
+constexpr const char *checkpoint_timeline_label = "Latest checkpoint's TimeLineID";
+constexpr const char *recovery_timeline_label = "Min recovery ending loc's timeline";
+
+// access/xlogrecord.h: the same from PostgreSQL 9.5 on.
 constexpr std::uint64_t record_header_size = 24;
-constexpr std::uint64_t page_header_size = 24;
-constexpr std::uint64_t segment_header_size = 40;  // of the first page of a segment file
-constexpr std::uint64_t record_alignment = 8;
 constexpr std::uint64_t longest_checkpoint = 512;
 constexpr std::size_t info_offset = 16;
 constexpr std::size_t resource_manager_offset = 17;
@@ -51,28 +52,11 @@ std::uint64_t number_of(const std::string &text, const std::string &label) {
 	return read.ec == std::errc() && read.ptr == end ? number : 0;
 }
 
-struct WalShape {
-	std::uint64_t page = 0;
-	std::uint64_t segment = 0;
-	bool is_sane() const {
-		return page >= 1024 && segment >= 1024 * 1024 && (page & (page - 1)) == 0 &&
-		       (segment & (segment - 1)) == 0;
-	}
-};
-
-std::string segment_path(const std::string &pgdata, core::WalPosition at, const WalShape &shape) {
-	const std::uint64_t per_id = (std::uint64_t{1} << 32) / shape.segment;
-	const std::uint64_t number = at.lsn.value / shape.segment;
-	char name[32];
-	std::snprintf(name, sizeof name, "%08X%08X%08X", at.timeline.value,
-	              static_cast<unsigned>(number / per_id), static_cast<unsigned>(number % per_id));
-	return pgdata + "/pg_wal/" + name;
-}
-
 /// The length of the shutdown checkpoint that begins there; 0: there is none.
 std::uint64_t checkpoint_length(const std::string &pgdata, core::WalPosition at,
                                 const WalShape &shape) {
-	const OwnedFd file(::open(segment_path(pgdata, at, shape).c_str(), O_RDONLY | O_CLOEXEC));
+	const std::string path = pgdata + "/pg_wal/" + shape.file_of(at);
+	const OwnedFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
 	// A header that goes on on the next page is interrupted by that page's own; its length, which
 	// comes first, never is. Such a record is not looked into: the case is rare, and costs a clone.
 	unsigned char header[record_header_size] = {};
@@ -89,57 +73,46 @@ std::uint64_t checkpoint_length(const std::string &pgdata, core::WalPosition at,
 	return is_it ? length : 0;
 }
 
-/// Where a record of `length` bytes ends: each page that it goes on to begins with a header.
-core::Lsn end_of_record(core::Lsn begin, std::uint64_t length, const WalShape &shape) {
-	std::uint64_t at = begin.value;
-	for (;;) {
-		const std::uint64_t in_page = shape.page - at % shape.page;
-		if (length <= in_page) {
-			at += length;
-			break;
-		}
-		at += in_page;
-		length -= in_page;
-		at += at % shape.segment == 0 ? segment_header_size : page_header_size;
-	}
-	return core::Lsn{(at + record_alignment - 1) / record_alignment * record_alignment};
-}
-
 core::Result<std::string> read_control_data(const std::string &bin_path,
                                             const std::string &pgdata) {
-	const OwnedFd output(::memfd_create("pg_controldata", MFD_CLOEXEC));
-	if (!output.valid())
-		return core::invalid("memfd_create failed");
 	Command command;
 	command.argv = {bin_path + "/pg_controldata", "-D", pgdata};
 	command.environment = {{"LC_ALL", "C"}};
-	command.output_fd = output.get();
-	if (auto done = run_command(command); !done.ok())
-		return done.error();
-	std::string text(max_control_data, '\0');
-	const ssize_t got = ::pread(output.get(), text.data(), text.size(), 0);
-	text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-	return text;
+	return text_of_command(command, max_control_data);
+}
+
+WalShape shape_in(const std::string &control_data) {
+	return WalShape{number_of(control_data, "WAL block size"),
+	                number_of(control_data, "Bytes per WAL segment")};
+}
+
+core::Timeline timeline_in(const std::string &control_data, const std::string &label) {
+	const std::uint64_t number = number_of(control_data, label);
+	return core::Timeline{number <= UINT32_MAX ? static_cast<std::uint32_t>(number) : 0};
+}
+
+/// A damaged file is told in a warning before everything else.
+bool is_intact(const std::string &control_data) {
+	return control_data.starts_with("pg_control version number:");
 }
 
 core::WalPosition position_of(const std::string &control_data, const char *lsn_label,
                               const char *timeline_label) {
 	const auto lsn = core::Lsn::parse(value_of(control_data, lsn_label));
-	const std::uint64_t timeline = number_of(control_data, timeline_label);
-	if (!lsn.ok() || timeline == 0 || timeline > UINT32_MAX)
+	const core::Timeline timeline = timeline_in(control_data, timeline_label);
+	if (!lsn.ok() || !timeline.valid())
 		return {};
-	return {core::Timeline{static_cast<std::uint32_t>(timeline)}, *lsn};
+	return {timeline, *lsn};
 }
 
 }  // namespace
 
 core::WalPosition last_position_in(const std::string &control_data) {
-	if (!control_data.starts_with("pg_control version number:"))
+	if (!is_intact(control_data))
 		return {};
 	return core::further(
-	    position_of(control_data, "Latest checkpoint location", "Latest checkpoint's TimeLineID"),
-	    position_of(control_data, "Minimum recovery ending location",
-	                "Min recovery ending loc's timeline"));
+	    position_of(control_data, checkpoint_label, checkpoint_timeline_label),
+	    position_of(control_data, "Minimum recovery ending location", recovery_timeline_label));
 }
 
 core::WalPosition last_position(const std::string &bin_path, const std::string &pgdata) {
@@ -149,21 +122,35 @@ core::WalPosition last_position(const std::string &bin_path, const std::string &
 
 std::optional<core::WalPosition> clean_end_in(const std::string &control_data,
                                               const std::string &pgdata) {
-	// A damaged file is told in a warning before everything else.
-	if (!control_data.starts_with("pg_control version number:") ||
-	    value_of(control_data, "Database cluster state") != "shut down")
+	if (!is_intact(control_data) || value_of(control_data, state_label) != "shut down")
 		return std::nullopt;
-	core::WalPosition end =
-	    position_of(control_data, "Latest checkpoint location", "Latest checkpoint's TimeLineID");
-	const WalShape shape{number_of(control_data, "WAL block size"),
-	                     number_of(control_data, "Bytes per WAL segment")};
+	core::WalPosition end = position_of(control_data, checkpoint_label, checkpoint_timeline_label);
+	const WalShape shape = shape_in(control_data);
 	if (!end.timeline.valid() || !shape.is_sane())
 		return std::nullopt;
 	const std::uint64_t length = checkpoint_length(pgdata, end, shape);
 	if (length == 0)
 		return std::nullopt;
-	end.lsn = end_of_record(end.lsn, length, shape);
+	end.lsn = shape.end_of_record(end.lsn, length);
 	return end;
+}
+
+core::Result<ControlData> read_control_file(const std::string &bin_path,
+                                            const std::string &pgdata) {
+	const auto text = read_control_data(bin_path, pgdata);
+	if (!text.ok())
+		return text.error();
+	ControlData control;
+	const std::string state = value_of(*text, state_label);
+	control.clean = state == "shut down" || state == "shut down in recovery";
+	control.shape = shape_in(*text);
+	control.checkpoint = position_of(*text, checkpoint_label, checkpoint_timeline_label);
+	if (!is_intact(*text) || !control.checkpoint.timeline.valid() || !control.shape.is_sane())
+		return core::invalid("pg_control of \"" + pgdata + "\" is damaged");
+	// A promotion is noted there before there is a checkpoint on the new timeline.
+	control.timeline =
+	    std::max(control.checkpoint.timeline, timeline_in(*text, recovery_timeline_label));
+	return control;
 }
 
 std::optional<core::WalPosition> clean_end(const std::string &bin_path, const std::string &pgdata) {

@@ -4,7 +4,9 @@
 #include <optional>
 #include <string>
 
+#include "core/base/result.h"
 #include "core/base/types.h"
+#include "launcher/wal_shape.h"
 
 namespace stolon::launcher {
 
@@ -21,5 +23,14 @@ core::WalPosition last_position_in(const std::string &control_data);
 /// The same from the output of pg_controldata (LC_ALL=C).
 std::optional<core::WalPosition> clean_end_in(const std::string &control_data,
                                               const std::string &pgdata);
+
+/// What pg_control says of a server that is down.
+struct ControlData {
+	bool clean = false;            ///< it was shut down, as a primary or in recovery
+	core::Timeline timeline;       ///< on which it ended
+	core::WalPosition checkpoint;  ///< where the last checkpoint's record begins
+	WalShape shape;
+};
+core::Result<ControlData> read_control_file(const std::string &bin_path, const std::string &pgdata);
 
 }  // namespace stolon::launcher

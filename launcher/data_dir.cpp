@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "launcher/entries.h"
 #include "launcher/postmaster_file.h"
 #include "store/files.h"
 
@@ -33,51 +34,11 @@ using core::ErrorKind;
 using core::Result;
 using core::Status;
 
-Error system_error(const std::string &what) {
-	return Error{ErrorKind::Unavailable, "could not " + what + ": " + std::strerror(errno)};
-}
-
-enum class EntryKind { Absent, EmptyDirectory, Directory, Other, Unreadable };
-
-/// Does not follow a symbolic link.
-EntryKind look_at(const std::string &path) {
-	struct stat status = {};
-	if (::lstat(path.c_str(), &status) != 0)
-		return errno == ENOENT ? EntryKind::Absent : EntryKind::Unreadable;
-	if (!S_ISDIR(status.st_mode))
-		return EntryKind::Other;
-	std::error_code error;
-	const bool empty = std::filesystem::is_empty(path, error);
-	if (error)
-		return EntryKind::Unreadable;
-	return empty ? EntryKind::EmptyDirectory : EntryKind::Directory;
-}
-
-bool exists(const std::string &path) {
-	struct stat status = {};
-	return ::lstat(path.c_str(), &status) == 0;
-}
-
-bool owned_by_us(const std::string &path) {
-	struct stat status = {};
-	return ::lstat(path.c_str(), &status) == 0 && status.st_uid == ::geteuid();
-}
-
-std::vector<std::string> entries_of(const std::string &directory) {
-	std::vector<std::string> names;
-	const std::unique_ptr<DIR, int (*)(DIR *)> handle(::opendir(directory.c_str()), ::closedir);
-	if (!handle)
-		return names;
-	while (const dirent *entry = ::readdir(handle.get()))
-		names.emplace_back(entry->d_name);
-	std::sort(names.begin(), names.end());
-	return names;
-}
-
 /// The incarnation in the name of a directory that a clone or an initdb made; nullopt: another
 /// name.
 std::optional<DbUid> made_for(const std::string &name) {
-	for (const std::string_view prefix : {Paths::clone_prefix, Paths::init_prefix}) {
+	for (const std::string_view prefix :
+	     {Paths::clone_prefix, Paths::init_prefix, Paths::saving_prefix}) {
 		if (name.compare(0, prefix.size(), prefix) != 0)
 			continue;
 		if (auto db = DbUid::parse(std::string_view(name).substr(prefix.size())); db.ok())
@@ -129,6 +90,30 @@ DataDir inspect_content(const std::string &pgdata, const Identity &identity) {
 	return dir;
 }
 
+/// A rewind was interrupted, or is going on: what stolon.state says may be the upstream's word. It
+/// is over when our own new state has been written, which is its last step.
+void take_note_of_rewind(const Paths &paths, DataDir &dir) {
+	const auto text = store::read_small_file(paths.rewind_marker());
+	const std::size_t end = text.ok() ? text->find('\n') : std::string::npos;
+	const auto before =
+	    end == std::string::npos
+	        ? Result<DataState>(core::invalid("\"" + paths.rewind_marker() + "\" is damaged"))
+	        : core::parse_data_state(text->substr(0, end));
+	if (!before.ok()) {
+		dir.kind = DataKind::Foreign;
+		dir.problem = before.error().message;
+		return;
+	}
+	if (dir.kind == DataKind::Ours && text->substr(end + 1) == dir.state.db.value + "\n")
+		return;
+	const auto system_id = read_system_id(paths.pgdata());
+	dir.kind = DataKind::Ours;
+	dir.problem.clear();
+	dir.half_rewound = true;
+	dir.state = *before;
+	dir.system_id = system_id.ok() ? *system_id : std::string();
+}
+
 std::optional<DbUid> find_clone(const Paths &paths, const Identity &identity,
                                 const std::optional<DbUid> &wanted) {
 	std::optional<DbUid> found;
@@ -163,36 +148,6 @@ Result<bool> is_half_made(const std::string &directory, const DbUid &db, const I
 	// copy. A copy of the upstream's state names another db.
 	const auto state = core::parse_data_state(*text);
 	return !state.ok() || state->db != db || state->keeper != identity.keeper;
-}
-
-/// rename() that never replaces anything.
-Status rename_new(const std::string &from, const std::string &to) {
-	if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0)
-		return system_error("rename \"" + from + "\" to \"" + to + "\"");
-	return {};
-}
-
-std::string utc_stamp() {
-	const std::time_t now = std::time(nullptr);
-	std::tm parts = {};
-	::gmtime_r(&now, &parts);
-	char text[32];
-	std::strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &parts);
-	return text;
-}
-
-constexpr int max_names_per_second = 100;
-
-Result<std::string> move_aside(const Paths &paths) {
-	const std::string wanted = paths.root + "/" + Paths::diverged_prefix + utc_stamp();
-	std::string name = wanted;
-	for (int i = 1; exists(name) && i < max_names_per_second; ++i)
-		name = wanted + "." + std::to_string(i);
-	if (auto renamed = rename_new(paths.pgdata(), name); !renamed.ok())
-		return renamed.error();
-	if (auto synced = store::sync_path(paths.root); !synced.ok())
-		return synced.error();
-	return name;
 }
 
 Status set_signal_file(const std::string &path, bool wanted) {
@@ -263,6 +218,8 @@ DataDir inspect(const Paths &paths, const Identity &identity, const std::optiona
 			break;
 		case EntryKind::Directory:
 			dir = inspect_content(pgdata, identity);
+			if (exists(paths.rewind_marker()))
+				take_note_of_rewind(paths, dir);
 			break;
 		case EntryKind::Other:
 			dir.kind = DataKind::Foreign;
@@ -331,13 +288,19 @@ Result<std::string> swap_in(const Paths &paths, const Identity &identity, const 
 		return core::invalid("a server is running in \"" + pgdata + "\"");
 	std::string aside;
 	if (there.kind == DataKind::Ours) {
-		auto moved = move_aside(paths);
+		auto moved = set_aside(paths, pgdata);
 		if (!moved.ok())
 			return moved.error();
 		aside = *moved;
+		// This node's own files belong to what was being rewound.
+		if (there.half_rewound)
+			::rename(paths.rewind_files().c_str(), (aside + "/stolon.node-files").c_str());
 	} else if (::rmdir(pgdata.c_str()) != 0 && errno != ENOENT) {
 		return system_error("remove the empty directory \"" + pgdata + "\"");
 	}
+	// While there is no PGDATA: the note must not be taken for one about what comes now.
+	if (auto unmarked = unmark_rewind(paths); !unmarked.ok())
+		return unmarked.error();
 	if (auto renamed = rename_new(made, pgdata); !renamed.ok())
 		return renamed.error();
 	if (auto synced = store::sync_path(paths.root); !synced.ok())

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/result.h"
 #include "core/plan/launcher_plan.h"
@@ -39,6 +40,20 @@ core::Status announce_directory(const std::string &directory, const Identity &id
 /// announced, and that are not complete. Fails, naming it, when `needed` is still there afterwards.
 core::Status remove_half_made(const Paths &paths, const Identity &identity,
                               const std::string &needed);
+
+/// Renames a complete directory to a new postgres.diverged-<time>, and gives that path. It is kept.
+core::Result<std::string> set_aside(const Paths &paths, const std::string &directory);
+
+/// The names of all directories that were set aside, newest first.
+std::vector<std::string> diverged_directories(const Paths &paths);
+
+/// Notes, durably, that PGDATA is neither what it was nor what it is to become. `before` are the
+/// data that lie there.
+core::Status mark_rewind(const Paths &paths, const core::DataState &before,
+                         const core::DbUid &becomes);
+
+/// Removes that note, durably.
+core::Status unmark_rewind(const Paths &paths);
 
 /// Writes stolon.state: what makes a directory complete, so the very last step.
 core::Status write_state(const std::string &directory, const core::DataState &state);

@@ -56,6 +56,16 @@ Status run_single_user(const InitDbJob &job, const std::string &directory, const
 	return run_command(command);
 }
 
+/// pg_rewind's manual lists the functions. Whoever may take a base backup can read every one of
+/// these files already, so they give no right that the role did not have. A single-user server
+/// takes one line as one statement.
+std::string rewind_rights(const std::string &role) {
+	return "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean), "
+	       "pg_catalog.pg_stat_file(text, boolean), pg_catalog.pg_read_binary_file(text), "
+	       "pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO " +
+	       quote_identifier(role) + "\n";
+}
+
 Status create_roles(const InitDbJob &job, const std::string &directory) {
 	auto password = read_password(job.replication_password_file);
 	if (!password.ok())
@@ -63,9 +73,10 @@ Status create_roles(const InitDbJob &job, const std::string &directory) {
 	const std::string verb = job.replication_user == job.superuser ? "ALTER" : "CREATE";
 	const std::string sql = verb + " ROLE " + quote_identifier(job.replication_user) +
 	                        " LOGIN REPLICATION PASSWORD " + quote_literal(*password) + "\n";
-	if (auto done = run_single_user(job, directory, sql); !done.ok())
-		return core::Error{done.error().kind,
-		                   "could not create the replication user: " + done.error().message};
+	for (const auto &statement : {sql, rewind_rights(job.replication_user)})
+		if (auto done = run_single_user(job, directory, statement); !done.ok())
+			return core::Error{done.error().kind,
+			                   "could not create the replication user: " + done.error().message};
 	if (!job.create_extension)
 		return {};
 	if (auto done = run_single_user(job, directory, "CREATE EXTENSION stolon\n"); !done.ok())

@@ -72,7 +72,9 @@ Launcher::Launcher(const Options &options, program::Loop &loop, store::Store &st
       mirror_(store, mirror_options(keys_)),
       presence_(store, core::ClusterSpec().fail_interval, first_request_timeout),
       releaser_(store, keys_, identity_.keeper),
-      ended_at_(store::now()) {}
+      ended_at_(store::now()) {
+	look_at_set_aside();
+}
 
 void Launcher::request_stop() {
 	if (stop_requested_)
@@ -142,8 +144,10 @@ Instant Launcher::next_wake(const LauncherDecision &decision, Instant now) const
 NodePhase Launcher::phase_of(const LauncherDecision &decision) const {
 	if (decision.action == core::LauncherAction::Refuse)
 		return NodePhase::Refusing;
-	if (task_)
-		return task_name_ == "clone" ? NodePhase::Cloning : NodePhase::Initializing;
+	if (task_ && task_name_ != tidying_task)
+		return task_name_ == "clone"    ? NodePhase::Cloning
+		       : task_name_ == "rewind" ? NodePhase::Rewinding
+		                                : NodePhase::Initializing;
 	switch (pg_state_) {
 		case PgState::Starting:
 			return NodePhase::Starting;
@@ -158,7 +162,7 @@ NodePhase Launcher::phase_of(const LauncherDecision &decision) const {
 }
 
 std::string Launcher::message_of(const LauncherDecision &decision) const {
-	if (task_)
+	if (task_ && task_name_ != tidying_task)
 		return task_name_ + ": " + shown_progress_;
 	if (pg_state_ == PgState::Running && decision.action == core::LauncherAction::Wait)
 		return {};
@@ -200,6 +204,9 @@ void Launcher::report(const LauncherDecision &decision, Instant now) {
 	}
 	node.pg_version = version_;
 	node.last_exit = last_exit_;
+	node.diverged = set_aside_;
+	if (node.diverged.size() > core::DivergedLimits::max_published)
+		node.diverged.resize(core::DivergedLimits::max_published);
 	presence_.set(keys_.node(identity_.keeper), core::node_info_to_text(node));
 }
 

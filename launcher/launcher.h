@@ -4,13 +4,16 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "core/lineage/lineage.h"
 #include "core/plan/launcher_plan.h"
 #include "launcher/lock.h"
 #include "launcher/options.h"
 #include "launcher/postmaster.h"
 #include "launcher/release.h"
 #include "launcher/task.h"
+#include "launcher/upstream.h"
 #include "store/mirror.h"
 #include "store/presence.h"
 #include "store/program/program.h"
@@ -36,6 +39,9 @@ private:
 	std::string reason_;
 };
 
+/// The name of the task that goes on beside a running server; the others stand in for one.
+constexpr const char *tidying_task = "tidying";
+
 class Launcher {
 public:
 	/// `version`: server_version_num.
@@ -57,9 +63,14 @@ private:
 	void observe_task(core::Instant now);
 	void postmaster_ended(core::Instant now, const std::string &how);
 	void task_ended(core::Instant now, int wait_status);
+	void tidying_ended(core::Instant now, const core::Status &outcome, bool aborted);
 	void report_end();
 	void collect_orphans();
+	std::optional<core::KeeperInfo> upstream_info() const;
 	bool upstream_ready() const;
+	/// The master's line, once a checkpoint lies on its present timeline.
+	std::optional<core::Lineage> checkpointed_line() const;
+	void look_at_set_aside();
 	core::LauncherInputs inputs(core::Instant now) const;
 
 	// Acting (actions.cpp)
@@ -70,6 +81,10 @@ private:
 	bool release_now(core::Instant now);
 	bool begin_initdb(const core::LauncherDecision &decision, core::Instant now);
 	bool begin_clone(const core::LauncherDecision &decision, core::Instant now);
+	bool begin_rewind(const core::LauncherDecision &decision, core::Instant now);
+	bool begin_tidying(const core::LauncherDecision &decision, core::Instant now);
+	core::DataState state_of_new(const core::DbUid &db) const;
+	std::optional<UpstreamServer> server_of(const core::DbUid &db) const;
 	bool begin_task(const char *name, const core::LauncherDecision &decision,
 	                const std::function<core::Status()> &work, core::Instant now);
 	bool swap_now(const core::LauncherDecision &decision, core::Instant now);
@@ -136,13 +151,17 @@ private:
 	std::string last_exit_, unreported_end_;
 	core::Instant refreshed_at_;
 
+	std::vector<core::DivergedData> set_aside_;  ///< newest first
+	core::DbUid no_rewind_for_;
+	std::string no_rewind_reason_;
+
 	// The task
 	std::optional<Task> task_;
 	std::string task_name_;
 	core::DbUid task_db_, task_upstream_;
 	bool task_aborted_ = false;
 
-	Backoff backoff_;
+	Backoff backoff_, tidying_backoff_;
 	bool stop_requested_ = false;
 	core::Instant stop_requested_at_;
 	std::optional<core::Instant> leave_by_;

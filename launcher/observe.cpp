@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "launcher/diverged.h"
 #include "launcher/launcher.h"
 #include "spdlog/spdlog.h"
 
@@ -100,6 +101,9 @@ void Launcher::observe_directory(Instant now) {
 		leftovers_ = false;
 		return;
 	}
+	// A task may run a server there itself, to recover what it is going to rewind.
+	if (task_)
+		return;
 	if (auto running = Postmaster::adopt(paths_.pgdata())) {
 		spdlog::info("found a running server (pid {}), taking it over", running->pid());
 		watch(std::move(*running), PgState::Running, now);
@@ -185,16 +189,36 @@ void Launcher::task_ended(Instant now, int wait_status) {
 	task_->read_output(now);
 	const core::Status outcome = task_->outcome(wait_status);
 	const bool aborted = task_aborted_;
+	const std::string last_line = task_->progress();
 	task_.reset();
 	task_aborted_ = false;
-	if (outcome.ok()) {
-		spdlog::info("{}: done", task_name_);
+	look_at_set_aside();
+	if (task_name_ == tidying_task) {
+		tidying_ended(now, outcome, aborted);
+	} else if (outcome.ok()) {
+		spdlog::info("{}: done{}{}", task_name_, last_line.empty() ? "" : ": ", last_line);
 		backoff_.succeeded();
+	} else if (!aborted && task_name_ == "rewind" &&
+	           outcome.error().kind == core::ErrorKind::Invalid) {
+		spdlog::warn("no rewind: {}", outcome.error().message);
+		no_rewind_for_ = task_db_;
+		no_rewind_reason_ = outcome.error().message;
 	} else if (aborted) {
 		spdlog::info("{}: aborted", task_name_);
 	} else {
 		failed(now, task_name_, outcome.error().message);
 	}
+}
+
+/// What fails here must not hold up anything else.
+void Launcher::tidying_ended(Instant now, const core::Status &outcome, bool aborted) {
+	if (outcome.ok()) {
+		tidying_backoff_.succeeded();
+		return;
+	}
+	tidying_backoff_.failed(now, outcome.error().message);
+	if (!aborted)
+		spdlog::error("{} failed: {}", tidying_task, outcome.error().message);
 }
 
 /// Orphans of servers and tasks come to us, the subreaper; they must not stay as zombies.
@@ -214,20 +238,39 @@ void Launcher::collect_orphans() {
 	}
 }
 
-/// The upstream knows the view that names our db, so its slot is there.
-bool Launcher::upstream_ready() const {
+/// What the keeper worker of our db's upstream says.
+std::optional<core::KeeperInfo> Launcher::upstream_info() const {
 	const auto *own = data_ ? data_->db_of(identity_.keeper) : nullptr;
 	const auto *upstream = own != nullptr ? data_->find_db(own->follow) : nullptr;
 	if (upstream == nullptr)
-		return false;
+		return {};
 	const auto *entry = mirror_.find(keys_.keeper_info(upstream->keeper));
 	if (entry == nullptr)
+		return {};
+	auto info = core::parse_keeper_info(entry->value);
+	if (!info.ok() || info->db != upstream->uid)
+		return {};
+	return std::move(*info);
+}
+
+/// The upstream knows the view that names our db, so its slot is there.
+bool Launcher::upstream_ready() const {
+	const auto info = upstream_info();
+	if (!info || info->generation < data_->db_of(identity_.keeper)->generation)
 		return false;
-	const auto info = core::parse_keeper_info(entry->value);
-	if (!info.ok() || info->db != upstream->uid || info->generation < own->generation)
-		return false;
-	return upstream->uid != data_->master ||
-	       (info->writable && info->writable_epoch == data_->epoch);
+	return info->db != data_->master || (info->writable && info->writable_epoch == data_->epoch);
+}
+
+std::optional<core::Lineage> Launcher::checkpointed_line() const {
+	const auto info = upstream_info();
+	if (!info || info->db != data_->master || info->role != core::PgRole::Primary ||
+	    !info->position.timeline.valid() || info->checkpointed != info->position.timeline)
+		return {};
+	return core::Lineage{info->position, info->history};
+}
+
+void Launcher::look_at_set_aside() {
+	set_aside_ = list_diverged(paths_);
 }
 
 core::LauncherInputs Launcher::inputs(Instant now) const {
@@ -246,6 +289,7 @@ core::LauncherInputs Launcher::inputs(Instant now) const {
 	in.stop_level = stop_level_;
 	in.stop_level_at = stop_level_at_;
 	in.task_running = task_.has_value();
+	in.task_is_tidying = task_ && task_name_ == tidying_task;
 	in.task_db = task_db_;
 	in.task_upstream = task_upstream_;
 	in.leftovers = leftovers_;
@@ -258,6 +302,13 @@ core::LauncherInputs Launcher::inputs(Instant now) const {
 	in.retry_at = backoff_.retry_at();
 	in.retry_reason = backoff_.reason();
 	in.upstream_ready = upstream_ready();
+	in.upstream_checkpointed = checkpointed_line().has_value();
+	in.no_rewind_for = no_rewind_for_;
+	in.no_rewind_reason = no_rewind_reason_;
+	if (const auto &again_at = tidying_backoff_.retry_at(); !again_at || now >= *again_at) {
+		in.set_aside = static_cast<int>(set_aside_.size());
+		in.report_missing = std::any_of(set_aside_.begin(), set_aside_.end(), lacks_report);
+	}
 	in.stopped_for = stopped_for_;
 	in.stop_requested = stop_requested_;
 	in.stop_requested_at = stop_requested_at_;

@@ -220,25 +220,18 @@ Status write_replication_credentials(const Options &options) {
 
 core::Result<int> server_version(const std::string &bin_path) {
 	const std::string program = bin_path + "/postgres";
-	int ends[2];
-	if (::pipe2(ends, O_CLOEXEC) != 0)
-		return invalid(std::string("could not make a pipe: ") + std::strerror(errno));
-	const OwnedFd reader(ends[0]);
-	OwnedFd writer(ends[1]);
 	Command command;
 	command.argv = {program, "--version"};
-	command.output_fd = writer.get();
-	auto done = run_command(command);
-	writer.reset();
-	if (!done.ok())
-		return done.error();
-	char text[256] = {};
-	[[maybe_unused]] const ssize_t length = ::read(reader.get(), text, sizeof text - 1);
+	constexpr std::size_t longest = 4096;
+	const auto text = text_of_command(command, longest);
+	if (!text.ok())
+		return text.error();
 	// "postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)"; a pre-release has no minor number.
 	int major = 0, minor = 0;
-	const char *number = std::strstr(text, ") ");
+	const char *number = std::strstr(text->c_str(), ") ");
 	if (number == nullptr || std::sscanf(number + 2, "%d.%d", &major, &minor) < 1 || major < 10)
-		return invalid("\"" + program + " --version\" gave no version that is understood: " + text);
+		return invalid("\"" + program +
+		               " --version\" gave no version that is understood: " + *text);
 	return major * 10000 + minor;
 }
 

@@ -20,12 +20,21 @@ struct Paths {
 	/// Where a clone or an initdb for this incarnation is made, beside PGDATA.
 	std::string clone(const core::DbUid &db) const { return root + "/" + clone_prefix + db.value; }
 	std::string init(const core::DbUid &db) const { return root + "/" + init_prefix + db.value; }
+	/// Where WAL is copied to that is to be kept, before this incarnation replaces what has it.
+	std::string saving(const core::DbUid &db) const {
+		return root + "/" + saving_prefix + db.value;
+	}
+	/// There while PGDATA is being rewound, and neither the old data nor the new ones.
+	std::string rewind_marker() const { return root + "/postgres.rewinding"; }
+	/// This node's own files of PGDATA, during a rewind.
+	std::string rewind_files() const { return root + "/postgres.rewind-files"; }
 	/// Beside such a directory, written before it is made: the proof that we made it, without which
 	/// it is never removed.
 	static std::string marker_of(const std::string &directory) { return directory + ".stolon"; }
 
 	static constexpr const char *clone_prefix = "postgres.clone-";
 	static constexpr const char *init_prefix = "postgres.init-";
+	static constexpr const char *saving_prefix = "postgres.saving-";
 	static constexpr const char *diverged_prefix = "postgres.diverged-";
 };
 

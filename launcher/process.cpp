@@ -131,7 +131,10 @@ std::string describe_exit(int wait_status) {
 	return "exited with code " + std::to_string(WEXITSTATUS(wait_status));
 }
 
-core::Status run_command(const Command &command) {
+namespace {
+
+/// Starts a command in this process's group; it dies with us.
+core::Result<pid_t> start_command(const Command &command) {
 	ExecImage image(command);
 	const OwnedFd input = readable_text(command.input);
 	if (!input.valid())
@@ -148,17 +151,100 @@ core::Status run_command(const Command &command) {
 			::dup2(null.get(), STDOUT_FILENO);
 		if (command.output_fd >= 0)
 			::dup2(command.output_fd, STDOUT_FILENO);
+		if (command.discard_errors)
+			::dup2(null.get(), STDERR_FILENO);
 		reset_signals();
 		image.exec();
 	}
+	return pid;
+}
+
+core::Result<int> wait_for(pid_t pid, const Command &command) {
 	int status = 0;
 	while (::waitpid(pid, &status, 0) < 0) {
 		if (errno != EINTR)
 			return system_error("wait for " + command.argv[0]);
 	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	return status;
+}
+
+/// Lines are given without their ends. Until nobody can write any more.
+void read_lines(int fd, const std::function<void(std::string_view)> &line) {
+	constexpr std::size_t max_line = 1024 * 1024;
+	std::string partial;
+	char buffer[65536];
+	for (;;) {
+		const ssize_t n = ::read(fd, buffer, sizeof buffer);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		std::string_view rest(buffer, static_cast<std::size_t>(n));
+		for (std::size_t end = 0; (end = rest.find('\n')) != std::string_view::npos;) {
+			partial += rest.substr(0, end);
+			line(partial);
+			partial.clear();
+			rest.remove_prefix(end + 1);
+		}
+		if (partial.size() < max_line)
+			partial += rest;
+	}
+	if (!partial.empty())
+		line(partial);
+}
+
+}  // namespace
+
+void say(const std::string &line) {
+	// Nobody reads it when this fails.
+	[[maybe_unused]] const bool written = store::write_all(STDOUT_FILENO, line + "\n");
+}
+
+core::Status status_of(const Command &command, int wait_status) {
+	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0)
 		return {};
-	return core::Error{core::ErrorKind::Unavailable, command.argv[0] + " " + describe_exit(status)};
+	return core::Error{core::ErrorKind::Unavailable,
+	                   command.argv[0] + " " + describe_exit(wait_status)};
+}
+
+core::Status run_command(const Command &command) {
+	const auto pid = start_command(command);
+	if (!pid.ok())
+		return pid.error();
+	const auto ended = wait_for(*pid, command);
+	return ended.ok() ? status_of(command, *ended) : core::Status(ended.error());
+}
+
+core::Result<int> run_for_lines(const Command &command,
+                                const std::function<void(std::string_view)> &line) {
+	int ends[2];
+	if (::pipe2(ends, O_CLOEXEC) != 0)
+		return system_error("make a pipe");
+	const OwnedFd reader(ends[0]);
+	OwnedFd writer(ends[1]);
+	Command piped = command;
+	piped.output_fd = writer.get();
+	const auto pid = start_command(piped);
+	writer.reset();
+	if (!pid.ok())
+		return pid.error();
+	read_lines(reader.get(), line);
+	return wait_for(*pid, command);
+}
+
+core::Result<std::string> text_of_command(const Command &command, std::size_t max_size) {
+	std::string text;
+	const auto ended = run_for_lines(command, [&](std::string_view line) {
+		if (text.size() <= max_size)
+			text += std::string(line) + "\n";
+	});
+	if (!ended.ok())
+		return ended.error();
+	if (auto done = status_of(command, *ended); !done.ok())
+		return done.error();
+	if (text.size() > max_size)
+		return core::invalid(command.argv[0] + " wrote more than was expected");
+	return text;
 }
 
 core::Result<pid_t> spawn_server(const Command &command, int output_fd) {

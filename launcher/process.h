@@ -4,8 +4,10 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/result.h"
@@ -38,6 +40,7 @@ struct Command {
 	std::vector<std::string> without;                ///< variables that are removed from ours
 	std::string input;            ///< what the command reads on stdin (run_command only); small
 	bool discard_output = false;  ///< stdout goes to /dev/null
+	bool discard_errors = false;  ///< so does stderr
 	int output_fd = -1;           ///< stdout goes there (run_command only); little is written
 };
 
@@ -50,9 +53,23 @@ OwnedFd open_pidfd(pid_t pid);
 /// "exited with code 1", "was killed by signal 9".
 std::string describe_exit(int wait_status);
 
+/// A line of a task's progress, on stdout.
+void say(const std::string &line);
+
 /// Runs a command in this process's group and waits for its end. The command dies with us. Fails
 /// when it cannot be started or does not exit with 0; then the message says how it ended.
 core::Status run_command(const Command &command);
+
+/// Runs a command in the same way, and gives each line of its stdout to `line` while it runs.
+/// Returns its wait status, whatever that is.
+core::Result<int> run_for_lines(const Command &command,
+                                const std::function<void(std::string_view)> &line);
+
+/// Its stdout; fails as run_command does, and when it has more than `max_size` bytes.
+core::Result<std::string> text_of_command(const Command &command, std::size_t max_size);
+
+/// Success when a command has exited with 0.
+core::Status status_of(const Command &command, int wait_status);
 
 /// Starts a server in a session of its own, which survives us. stdin is /dev/null; stdout and
 /// stderr go to `output_fd`, or are ours when it is negative. Gives the pid; a failing exec shows

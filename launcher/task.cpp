@@ -20,6 +20,17 @@ namespace {
 /// Stands before the line in which a task says why it failed.
 constexpr std::string_view error_mark = "\x01";
 
+/// The exit code of a task that failed is this one, plus the kind of its error.
+constexpr int first_failure_code = 10;
+constexpr int last_failure_code = first_failure_code + static_cast<int>(core::ErrorKind::Cancelled);
+
+core::ErrorKind kind_of(int wait_status) {
+	const int code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 0;
+	return code >= first_failure_code && code <= last_failure_code
+	           ? static_cast<core::ErrorKind>(code - first_failure_code)
+	           : core::ErrorKind::Unavailable;
+}
+
 void close_all_but(int keep) {
 	if (keep > STDERR_FILENO) {
 		::syscall(SYS_close_range, STDERR_FILENO + 1, keep - 1, 0);
@@ -47,7 +58,7 @@ void close_all_but(int keep) {
 	const std::string line = std::string(error_mark) + done.error().message + "\n";
 	// The parent is gone when this cannot be written.
 	[[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, line.data(), line.size());
-	::_exit(1);
+	::_exit(first_failure_code + static_cast<int>(done.error().kind));
 }
 
 }  // namespace
@@ -128,7 +139,7 @@ core::Status Task::outcome(int wait_status) const {
 	std::string message = error_.empty() ? "it " + describe_exit(wait_status) : error_;
 	for (const auto &line : lines_)
 		message += (&line == &lines_.front() ? ": " : " | ") + line;
-	return core::Error{core::ErrorKind::Unavailable, message};
+	return core::Error{kind_of(wait_status), message};
 }
 
 }  // namespace stolon::launcher

@@ -30,6 +30,40 @@ LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION stolon.lease_remaining() IS
 	'time for which this server holds the master''s lease; zero when it does not';
 
+-- What this keeper has set aside; stolonctl diverged lists those of all keepers. It reads files beside the data directory, so
+-- that only superusers may call it.
+CREATE FUNCTION stolon.diverged(
+	OUT directory text,
+	OUT set_aside timestamptz,
+	OUT db_uid text,
+	OUT whole boolean,
+	OUT fork pg_lsn,
+	OUT wal_end pg_lsn,
+	OUT commits bigint,
+	OUT first_commit timestamptz,
+	OUT last_commit timestamptz,
+	OUT problem text)
+RETURNS SETOF record
+LANGUAGE sql VOLATILE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT name, (told ->> 'time')::timestamptz, told ->> 'db', coalesce((told ->> 'whole')::boolean, false),
+		(told -> 'fork' ->> 'lsn')::pg_lsn, (told -> 'end' ->> 'lsn')::pg_lsn,
+		CASE WHEN (told ->> 'examined')::boolean THEN (told ->> 'commits')::bigint END,
+		(told ->> 'firstCommit')::timestamptz, (told ->> 'lastCommit')::timestamptz, told ->> 'problem'
+	FROM (SELECT current_setting('data_directory') || '/..' AS root) AS place,
+		pg_ls_dir(root) AS name,
+		LATERAL (SELECT CASE WHEN name LIKE 'postgres.diverged-%' THEN
+			nullif(pg_read_file(root || '/' || name || '/stolon.diverged', 0, 65536, true), '')::jsonb END AS told) AS file
+	WHERE name LIKE 'postgres.diverged-%'
+	ORDER BY name DESC
+$$;
+
+REVOKE ALL ON FUNCTION stolon.diverged() FROM PUBLIC;
+
+COMMENT ON FUNCTION stolon.diverged() IS
+	'WAL and data directories that were set aside on this keeper, and what only they have';
+
 GRANT USAGE ON SCHEMA stolon TO PUBLIC;
 
 -- For pgbouncer's auth_query: the secret of one user who may log in through a proxy. Who may do anything (superusers), or

@@ -32,6 +32,8 @@ int run_status(const program::CommonOptions &common, bool as_json);
 /// Asks for another master, and shows the steps until the outcome is there; or leaves the request
 /// for a later time, or takes one back.
 int run_switchover(const program::CommonOptions &common, const SwitchoverOptions &options);
+/// Lists what keepers have set aside; `keeper` "" = of all.
+int run_diverged(const program::CommonOptions &common, const std::string &keeper);
 /// Prints the spec in effect as JSON.
 int run_spec(const program::CommonOptions &common);
 

@@ -76,6 +76,11 @@ int main(int argc, char **argv) {
 	        ->expected(0, 1)
 	        ->type_name("[ID]")
 	        ->excludes(at);
+	std::string diverged_keeper;
+	CLI::App *diverged = add("diverged",
+	                         "List what was set aside on the keepers: WAL that only one of them "
+	                         "had, and data directories that were replaced.");
+	diverged->add_option("keeper", diverged_keeper, "Only of this keeper");
 	CLI::App *spec = add("spec", "Print the cluster spec in effect, as JSON.");
 	CLI::App *version = add("version", "Print the version.");
 
@@ -92,6 +97,9 @@ int main(int argc, char **argv) {
 	if (switchover->parsed()) {
 		switchover_options.cancel = cancel->count() > 0;
 		return ctl::run_switchover(common, switchover_options);
+	}
+	if (diverged->parsed()) {
+		return ctl::run_diverged(common, diverged_keeper);
 	}
 	if (spec->parsed()) {
 		return ctl::run_spec(common);

@@ -44,6 +44,8 @@ const char *phase_name(core::NodePhase phase) {
 			return "stopped";
 		case core::NodePhase::Refusing:
 			return "refusing";
+		case core::NodePhase::Rewinding:
+			return "rewinding";
 	}
 	return "unknown";
 }

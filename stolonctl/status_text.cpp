@@ -79,6 +79,8 @@ std::string phase_text(const KeeperStatus &keeper) {
 			return "stopped";
 		case core::NodePhase::Refusing:
 			return "REFUSING";
+		case core::NodePhase::Rewinding:
+			return "rewinding";
 	}
 	return "";
 }

@@ -11,8 +11,9 @@ namespace {
 constexpr std::size_t max_info_bytes = 64 * 1024;
 
 constexpr std::array<std::string_view, 3> role_names = {"unknown", "standby", "primary"};
-constexpr std::array<std::string_view, 8> phase_names = {
-    "waiting", "initializing", "cloning", "starting", "running", "stopping", "stopped", "refusing",
+constexpr std::array<std::string_view, 9> phase_names = {
+    "waiting",  "initializing", "cloning",  "starting",  "running",
+    "stopping", "stopped",      "refusing", "rewinding",
 };
 
 /// What all parse_* functions end with: the value, or the first error.
@@ -162,6 +163,11 @@ Result<NodeInfo> parse_node_info(std::string_view text) {
 	info.position = in.position("position");
 	info.pg_version = static_cast<int>(in.integer("pgVersion", 0, 10'000'000));
 	info.last_exit = in.text("lastExit", ValueLimits::max_message);
+	for (const Json &entry : in.list("diverged", DivergedLimits::max_published)) {
+		FieldReader inner(entry, "node info.diverged");
+		info.diverged.push_back(read_diverged(inner));
+		in.adopt(inner);
+	}
 	info.extra = in.unknown();
 	return finish(std::move(info), in);
 }
@@ -184,6 +190,12 @@ std::string node_info_to_text(const NodeInfo &info) {
 	if (info.pg_version != 0)
 		object.set("pgVersion", Json::integer(info.pg_version));
 	put_message(object, "lastExit", info.last_exit);
+	if (!info.diverged.empty()) {
+		Json list = Json::array();
+		for (std::size_t i = 0; i < info.diverged.size() && i < DivergedLimits::max_published; i++)
+			list.push(diverged_to_json(info.diverged[i]));
+		object.set("diverged", list);
+	}
 	put_unknown(object, info.extra);
 	return object.dump();
 }

@@ -11,6 +11,7 @@
 #include "core/base/json.h"
 #include "core/base/time.h"
 #include "core/base/types.h"
+#include "core/model/diverged.h"
 
 namespace stolon::core {
 
@@ -103,7 +104,8 @@ enum class NodePhase {
 	Running,
 	Stopping,
 	Stopped,
-	Refusing
+	Refusing,
+	Rewinding
 };
 
 /// keepers/node/<keeper>, by the launcher, under its lease.
@@ -121,8 +123,9 @@ struct NodeInfo {
 	/// Of the data directory of a server that is down: at least up to here it has WAL. Invalid: not
 	/// known.
 	WalPosition position;
-	int pg_version = 0;     ///< server_version_num
-	std::string last_exit;  ///< how the last postmaster ended, "" if none did
+	int pg_version = 0;                  ///< server_version_num
+	std::string last_exit;               ///< how the last postmaster ended, "" if none did
+	std::vector<DivergedData> diverged;  ///< what is kept aside, newest first, bounded
 
 	Json extra;
 	bool operator==(const NodeInfo &) const = default;

@@ -264,6 +264,17 @@ Option integer_option(std::string_view name, Int ClusterSpec::*field, std::int64
 	        }};
 }
 
+Option flag_option(std::string_view name, bool ClusterSpec::*field) {
+	return {name,
+	        [=](const Given &given, ClusterSpec &spec) {
+		        if (!given.value.is_boolean())
+			        return Status(refuse(given, quoted(given.value) + " must be true or false"));
+		        spec.*field = given.value.as_boolean();
+		        return Status();
+	        },
+	        [=](const ClusterSpec &spec) { return Json::boolean(spec.*field); }};
+}
+
 /// All options, in the order in which a spec is written. Built at each call: there are no static
 /// objects with destructors in what PostgreSQL loads.
 std::vector<Option> all_options() {
@@ -292,6 +303,8 @@ std::vector<Option> all_options() {
 	    {"onMasterCrash", read_on_master_crash, on_master_crash_to_json},
 	    integer_option("maxStandbys", &ClusterSpec::max_standbys, 1, 100),
 	    integer_option("additionalWalSenders", &ClusterSpec::additional_wal_senders, 0, 1000),
+	    flag_option("usePgrewind", &ClusterSpec::use_pgrewind),
+	    integer_option("keepDiverged", &ClusterSpec::keep_diverged, 1, 1000),
 	    {"defaultSSLMode", read_sslmode,
 	     [](const ClusterSpec &spec) { return Json::string(spec.default_sslmode); }},
 	    {"newConfig", read_new_config, new_config_to_json},

@@ -53,6 +53,8 @@ struct ClusterSpec {
 	OnMasterCrash on_master_crash = OnMasterCrash::Failover;  ///< onMasterCrash
 	int max_standbys = 20;                                    ///< maxStandbys (1..100)
 	int additional_wal_senders = 5;  ///< additionalWalSenders (0..1000): beyond the standbys'
+	bool use_pgrewind = true;        ///< usePgrewind: rewind diverged data instead of cloning
+	int keep_diverged = 3;           ///< keepDiverged (1..1000): directories that are kept aside
 	std::string default_sslmode;     ///< defaultSSLMode: of replication connections, "" = libpq's
 	std::map<std::string, std::string>
 	    pg_parameters;                ///< pgParameters: what the user wants in stolon.conf

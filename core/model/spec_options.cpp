@@ -55,8 +55,6 @@ constexpr std::array<Unsupported, 23> unsupported = {{
     {"maxSynchronousStandbys", is_count, "allowed is an integer of at least 0"},
     {"synchronousMode", is_sync_mode, "allowed is \"all\" or \"quorum\""},
     {"additionalMasterReplicationSlots", is_empty_list, leave_out},
-    {"usePgrewind", is_false,
-     "leave it out or set it to false (a diverged standby is cloned anew)"},
     {"mergePgParameters", is_true,
      "leave it out or set it to true (initdb's postgresql.conf stays in effect)"},
     {"role", is_master, "leave it out or set it to \"master\""},
@@ -74,7 +72,6 @@ constexpr std::array<Unsupported, 23> unsupported = {{
     {"ackMode", nothing, leave_out},
     {"strictReads", is_false, "leave it out or set it to false"},
     {"replicaCreateCommand", nothing, leave_out},
-    {"keepDiverged", nothing, "leave it out (diverged directories are all kept)"},
 }};
 
 /// Sorted, lower case. What begins with "stolon." or "recovery_target" is managed as well.

@@ -239,6 +239,8 @@ std::string render_pg_hba(const ClusterSpec &spec, const std::string &superuser,
 	text += "local replication " + super + " peer\n";
 	text += "local replication " + replication + " scram-sha-256\n";
 	text += "host replication " + replication + " all scram-sha-256\n";
+	// For pg_rewind.
+	text += "host postgres " + replication + " all scram-sha-256\n";
 	if (spec.pg_hba.empty())
 		return text + "local all all scram-sha-256\nhost all all all scram-sha-256\n";
 	for (const std::string &line : spec.pg_hba)

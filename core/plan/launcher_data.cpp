@@ -1,4 +1,4 @@
-// L-14, L-15, L-16: what to do with a directory that does not hold what the view wants.
+// L-14, L-15, L-16, L-22: what to do with a directory that does not hold what the view wants.
 #include "core/plan/launcher_rules.h"
 
 namespace stolon::core::launching {
@@ -26,7 +26,33 @@ LauncherDecision first_master(const LauncherInputs &in, const Db &wanted) {
 	return decision;
 }
 
-/// L-15: a fresh copy of the upstream.
+/// L-22: why what lies here is not rewound; "" = it may be.
+std::string rewind_obstacle(const LauncherInputs &in, const Db &wanted) {
+	if (in.dir.kind != DataKind::Ours)
+		return "there are no data";
+	if (in.dir.half_rewound)
+		return "a rewind of what lies here was interrupted";
+	if (in.no_rewind_for == wanted.uid)
+		return in.no_rewind_reason;
+	if (!in.data->spec.use_pgrewind)
+		return "usePgrewind is off";
+	if (wanted.follow != in.data->master)
+		return "the upstream is not the master";
+	return {};
+}
+
+/// L-22, or else L-15: the upstream is ready.
+LauncherDecision copy_or_rewind(const LauncherInputs &in, const Db &wanted) {
+	if (const std::string why = rewind_obstacle(in, wanted); !why.empty())
+		return decide(Action::Clone, "L-15", "a new incarnation is wanted: " + why);
+	if (!in.upstream_checkpointed)
+		return wait("L-22", "waiting for the checkpoint of db " + wanted.follow.value +
+		                        " on its timeline, before the data here are compared with it");
+	return decide(Action::Rewind, "L-22",
+	              "db " + in.dir.state.db.value + " is to go on as db " + wanted.uid.value);
+}
+
+/// L-15: a fresh copy of the upstream, or L-22.
 LauncherDecision resync(const LauncherInputs &in, const Db &wanted) {
 	LauncherDecision decision;
 	if (in.dir.clone_ready && *in.dir.clone_ready == wanted.uid) {
@@ -37,7 +63,7 @@ LauncherDecision resync(const LauncherInputs &in, const Db &wanted) {
 		                        : "waiting for db " + wanted.follow.value +
 		                              " to be ready for the clone of db " + wanted.uid.value);
 	} else {
-		decision = decide(Action::Clone, "L-15", "a new incarnation is wanted");
+		decision = copy_or_rewind(in, wanted);
 	}
 	decision.db = wanted.uid;
 	decision.follow = wanted.follow;

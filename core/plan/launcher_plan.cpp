@@ -57,6 +57,8 @@ MaybeDecision refuse_directory(const LauncherInputs &in) {
 		return decide(Action::Refuse, "L-05", with_advice(in.dir.problem));
 	if (in.dir.kind != DataKind::Ours || !in.data)
 		return {};
+	if (in.dir.half_rewound && in.dir.system_id.empty())
+		return {};
 	if (in.dir.state.cluster_uid != in.data->cluster_uid)
 		return decide(
 		    Action::Refuse, "L-05",
@@ -119,6 +121,8 @@ MaybeDecision refuse_uid(const LauncherInputs &in) {
 
 /// L-10, L-11.
 MaybeDecision busy(const LauncherInputs &in) {
+	if (in.task_running && in.task_is_tidying)
+		return decide(Action::AbortTask, "L-10", "the server is down, which is more urgent");
 	if (in.task_running) {
 		const Db *wanted = in.data ? in.data->db_of(in.uid) : nullptr;
 		if (wanted != nullptr && wanted->uid != in.task_db)
@@ -131,6 +135,19 @@ MaybeDecision busy(const LauncherInputs &in) {
 	if (in.retry_at && in.now < *in.retry_at)
 		return wait("L-11", in.retry_reason, in.retry_at);
 	return {};
+}
+
+/// L-23.
+MaybeDecision interrupted_rewind(const LauncherInputs &in, const Db *wanted) {
+	if (!in.dir.half_rewound || (wanted && wanted->init == DbInit::Resync))
+		return {};
+	const std::string what = "the rewind of the data of db " + in.dir.state.db.value +
+	                         " was interrupted, so that they cannot be used";
+	if (!wanted)
+		return wait("L-23", what + ": waiting for a view that replaces them");
+	return decide(Action::Refuse, "L-23",
+	              what + ", but the view expects db " + wanted->uid.value +
+	                  " here: move the data directory away, and the keeper is made anew");
 }
 
 /// L-12: nothing is known of the cluster, or there is none.
@@ -178,6 +195,10 @@ const char *to_string(LauncherAction action) {
 			return "swap the clone in";
 		case Action::AbortTask:
 			return "abort the task";
+		case Action::Rewind:
+			return "rewind";
+		case Action::Tidy:
+			return "tidy what was set aside";
 		case Action::StartPrimary:
 			return "start as primary";
 		case Action::StartStandby:
@@ -209,12 +230,15 @@ LauncherDecision plan_launcher(const LauncherInputs &inputs) {
 		return *decision;
 	if (auto decision = busy(inputs))
 		return *decision;
+	const Db *wanted = inputs.data ? inputs.data->db_of(inputs.uid) : nullptr;
+	if (auto decision = interrupted_rewind(inputs, wanted))
+		return *decision;
 	if (!inputs.data)
 		return without_view(inputs);
-	const Db *wanted = inputs.data->db_of(inputs.uid);
 	if (wanted == nullptr)
 		return wait("L-13", "waiting for the sentinel to give this keeper a db");
-	if (inputs.dir.kind != DataKind::Ours || inputs.dir.state.db != wanted->uid)
+	if (inputs.dir.kind != DataKind::Ours || inputs.dir.half_rewound ||
+	    inputs.dir.state.db != wanted->uid)
 		return other_data(inputs, *wanted);
 	return start(inputs, *wanted);
 }

@@ -20,10 +20,13 @@ enum class DataKind {
 
 struct DataDir {
 	DataKind kind = DataKind::Absent;
-	DataState state;                   ///< when Ours
-	std::string system_id;             ///< when Ours
-	bool is_standby = false;           ///< when Ours: standby.signal lies there
-	std::string problem;               ///< when Foreign: what it is, one sentence
+	DataState state;          ///< when Ours
+	std::string system_id;    ///< when Ours
+	bool is_standby = false;  ///< when Ours: standby.signal lies there
+	std::string problem;      ///< when Foreign: what it is, one sentence
+	/// When Ours: a rewind of it was interrupted. `state` is that of before; it can only be
+	/// replaced.
+	bool half_rewound = false;
 	std::optional<DbUid> clone_ready;  ///< a complete clone lies beside, for this db
 };
 
@@ -64,9 +67,10 @@ struct LauncherInputs {
 	StopLevel stop_level = StopLevel::None;
 	Instant stop_level_at;  ///< when the present stop level was asked for
 
-	bool task_running = false;  ///< initdb, clone: a child is at work
-	DbUid task_db;              ///< for which incarnation
-	DbUid task_upstream;        ///< clone: from which incarnation; initdb: empty
+	bool task_running = false;  ///< initdb, clone, rewind, tidying: a child is at work
+	bool task_is_tidying = false;
+	DbUid task_db;        ///< for which incarnation
+	DbUid task_upstream;  ///< clone: from which incarnation; initdb: empty
 
 	bool leftovers = false;  ///< processes of a dead postmaster are, or may be, still there
 	/// The master's lease was last beaten by this directory's db under the present naming, and the
@@ -80,6 +84,15 @@ struct LauncherInputs {
 	/// The upstream of our db has applied the view that names it (its slot exists), and it is
 	/// writable if it is the master.
 	bool upstream_ready = false;
+	/// The upstream is the master, on a line that is known, and has told of a checkpoint on its
+	/// present timeline: from then on pg_control says where that timeline began (LESSONS C-1).
+	bool upstream_checkpointed = false;
+	/// For this incarnation it was found that the data cannot be rewound; and why.
+	DbUid no_rewind_for;
+	std::string no_rewind_reason;
+	/// Directories that were set aside: how many, and whether one of them lacks its report.
+	int set_aside = 0;
+	bool report_missing = false;
 	/// Id of the switchover for which this launcher has stopped the master already; empty: none.
 	std::string stopped_for;
 	bool stop_requested = false;  ///< SIGTERM: stop Postgres and leave
@@ -93,6 +106,7 @@ enum class LauncherAction {
 	Release,  ///< write the `released` beat
 	InitDb,
 	Clone,      ///< into a directory beside
+	Rewind,     ///< PGDATA, keeping what has diverged; or just let it follow when nothing has
 	Swap,       ///< move PGDATA aside (if any) and the complete clone in its place
 	AbortTask,  ///< the task is for an incarnation that is no longer wanted
 	StartPrimary,
@@ -100,6 +114,7 @@ enum class LauncherAction {
 	StopFast,
 	StopImmediate,
 	StopKill,  ///< kill the postmaster; then Reap
+	Tidy,      ///< report what was set aside, and remove the oldest beyond keepDiverged
 	Exit,      ///< stop was requested, and all is down
 };
 
@@ -108,8 +123,8 @@ const char *to_string(LauncherAction action);
 struct LauncherDecision {
 	LauncherAction action = LauncherAction::Wait;
 	Reason reason;
-	DbUid db;                   ///< InitDb, Clone, Swap: the incarnation to make
-	DbUid follow;               ///< Clone, StartStandby: the upstream; empty: nobody
+	DbUid db;                   ///< InitDb, Clone, Rewind, Swap: the incarnation to make
+	DbUid follow;               ///< Clone, Rewind, StartStandby: the upstream; empty: nobody
 	std::string switchover;     ///< StopFast: for the switchover of this id; empty: for none
 	DbUid instead_of;           ///< Clone, Swap: the incarnation that is set aside; empty: none
 	bool refresh_view = false;  ///< the decision waits for a newer read of the store
@@ -138,6 +153,10 @@ struct LauncherDecision {
 ///  L-14 a new first master with no data: InitDb; with data: Refuse (B-6).
 ///  L-15 a new incarnation is wanted: Swap a complete clone in, or Clone once the upstream is
 ///       ready, or Wait for it.
+///  L-22 a new incarnation is wanted, and data of this cluster lie here: Rewind once the master has
+///       told of its checkpoint, instead of L-15. Not when usePgrewind is off, when it was found
+///       not to be possible, or when the upstream is not the master.
+///  L-23 a rewind was interrupted: these data are never started; L-15 replaces them.
 ///  L-16 the data that the view expects are not there: a standby without data waits for a new
 ///       incarnation; otherwise Refuse.
 ///  L-17 the named master, by a read that was sent after the last postmaster's end: StartPrimary,
@@ -152,6 +171,8 @@ struct LauncherDecision {
 ///  L-21 up as the named master, and the view's switchover is in its step Stop: StopFast, once for
 ///       each switchover. (It comes behind L-08. L-04 then waits no longer than the switchover's
 ///       timeout before it becomes immediate.)
+///  L-24 up, and a directory that was set aside has no report, or there are more of them than
+///       keepDiverged: Tidy, but never before the present data are known to be good.
 ///  L-20 the store is silent for longer than its patience: StartStandby that follows nobody.
 LauncherDecision plan_launcher(const LauncherInputs &inputs);
 

@@ -28,10 +28,10 @@ MaybeDecision refuse_directory(const LauncherInputs &in);
 
 /// L-04: what a stop that is under way needs next (launcher_running.cpp).
 LauncherDecision stopping(const LauncherInputs &in);
-/// L-07, L-08, L-09, L-21: a server is up (launcher_running.cpp).
+/// L-07, L-08, L-09, L-21, L-24: a server is up (launcher_running.cpp).
 MaybeDecision while_up(const LauncherInputs &in);
 
-/// L-14, L-15, L-16: the directory does not hold what the view wants (launcher_data.cpp).
+/// L-14, L-15, L-16, L-22: the directory does not hold what the view wants (launcher_data.cpp).
 LauncherDecision other_data(const LauncherInputs &in, const Db &wanted);
 /// L-17 .. L-20: the directory holds what the view wants, and nothing runs (launcher_start.cpp).
 LauncherDecision start(const LauncherInputs &in, const Db &wanted);

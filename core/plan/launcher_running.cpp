@@ -1,4 +1,4 @@
-// L-04, L-07, L-08, L-09, L-21: a server is up, or is being stopped.
+// L-04, L-07, L-08, L-09, L-21, L-24: a server is up, or is being stopped.
 #include <algorithm>
 
 #include "core/plan/launcher_rules.h"
@@ -43,6 +43,24 @@ LauncherDecision escalate(const LauncherInputs &in) {
 	return wait("L-04", "waiting for the postmaster's end");
 }
 
+/// L-24. Data that were set aside may be the last good copy until the present ones have proven that
+/// they are one: the view says so (S-13), or they are the writable master's.
+MaybeDecision tidy(const LauncherInputs &in) {
+	if (in.task_running || in.pg != PgState::Running || !in.data || in.data->master.empty())
+		return {};
+	const Db *wanted = in.data->db_of(in.uid);
+	if (!wanted || wanted->init != DbInit::None || wanted->uid != in.dir.state.db)
+		return {};
+	const bool can_report = in.report_missing && in.upstream_checkpointed;
+	if (!can_report && in.set_aside <= in.data->spec.keep_diverged)
+		return {};
+	LauncherDecision decision =
+	    decide(Action::Tidy, "L-24", std::to_string(in.set_aside) + " directories are set aside");
+	decision.db = wanted->uid;
+	decision.follow = wanted->follow;
+	return decision;
+}
+
 }  // namespace
 
 MaybeDecision while_up(const LauncherInputs &in) {
@@ -72,6 +90,8 @@ MaybeDecision while_up(const LauncherInputs &in) {
 		decision.switchover = switchover->id;
 		return decision;
 	}
+	if (auto decision = tidy(in))
+		return *decision;
 	return wait("L-09", in.pg == PgState::Running ? "Postgres is up" : "Postgres is starting");
 }
 

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <sstream>
 
+#include "core/lineage/history_file.h"
 #include "extension/bridge/guard.h"
 #include "extension/fence/shared.h"
 #include "store/files.h"
@@ -174,16 +174,7 @@ std::vector<core::HistoryEntry> timeline_history(core::Timeline timeline) {
 	const auto text = store::read_small_file(path);
 	if (!text)
 		return history;
-	std::istringstream lines(*text);
-	for (std::string line; std::getline(lines, line);) {
-		std::istringstream fields(line);
-		std::uint32_t ancestor = 0;
-		std::string end;
-		if (!(fields >> ancestor >> end))
-			continue;
-		if (const auto lsn = core::Lsn::parse(end))
-			history.push_back({core::Timeline{ancestor}, *lsn});
-	}
+	history = core::parse_history_file(*text);
 	if (history.size() > max_history_entries)
 		history.erase(history.begin(), history.end() - max_history_entries);
 	return history;

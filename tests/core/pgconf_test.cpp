@@ -219,6 +219,7 @@ local all "postgres" peer
 local replication "postgres" peer
 local replication "stolon_repl" scram-sha-256
 host replication "stolon_repl" all scram-sha-256
+host postgres "stolon_repl" all scram-sha-256
 local all all scram-sha-256
 host all all all scram-sha-256
 )");
@@ -229,6 +230,7 @@ TEST(PgHba, TheUsersLinesReplaceOnlyTheGeneralOnes) {
 	spec.pg_hba = {"hostssl all all 10.0.0.0/8 cert", "local all all md5"};
 	const std::string text = render_pg_hba(spec, "postgres", "stolon_repl");
 	EXPECT_NE(text.find("host replication \"stolon_repl\" all scram-sha-256\n"
+	                    "host postgres \"stolon_repl\" all scram-sha-256\n"
 	                    "hostssl all all 10.0.0.0/8 cert\nlocal all all md5\n"),
 	          std::string::npos)
 	    << text;

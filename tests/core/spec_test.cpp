@@ -171,7 +171,7 @@ TEST(SpecRefusals, SayWhatThisVersionDoesNotDo) {
 	for (const std::string_view text :
 	     {R"({"synchronousReplication":true})", R"({"SynchronousReplication":true})",
 	      R"({"synchronousReplication":"false"})", R"({"minSynchronousStandbys":"1"})",
-	      R"({"usePgrewind":true})", R"({"mergePgParameters":false})", R"({"role":"standby"})",
+	      R"({"mergePgParameters":false})", R"({"role":"standby"})",
 	      R"({"standbyConfig":{}})", R"({"pitrConfig":{}})", R"({"existingConfig":{}})",
 	      R"({"defaultSUReplAccessMode":"strict"})", R"({"automaticPgRestart":true})",
 	      R"({"additionalMasterReplicationSlots":["s"]})", R"({"ackMode":"confirm"})",

@@ -53,9 +53,10 @@ protected:
 		job.state = state_of("bbbbbbbb");
 		job.state.keeper.value = "k2";
 		job.bin_path = bin_path();
-		job.host = "127.0.0.1";
-		job.port = port_;
-		job.replication_user = "repl \"user\"";
+		job.upstream.host = "127.0.0.1";
+		job.upstream.port = port_;
+		job.upstream.password_file = paths.replication_pgpass();
+		job.upstream.user = "repl \"user\"";
 		return job;
 	}
 	std::string conf() {

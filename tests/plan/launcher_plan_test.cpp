@@ -116,6 +116,14 @@ LauncherInputs up(ClusterData data, DataDir dir, bool primary) {
 	return in;
 }
 
+/// k1 holds data of the incarnation before; the master has told of its checkpoint.
+LauncherInputs rewind_input() {
+	auto in = down(resync_view(), our_data());
+	in.upstream_ready = true;
+	in.upstream_checkpointed = true;
+	return in;
+}
+
 constexpr const char *switchover_id = "00000000000000aa";
 
 /// k1, the master, runs, and is to be stopped for a switchover to k2.
@@ -577,13 +585,92 @@ const Case preparing[] = {
 	     return in;
      },
      Action::Clone, "L-15"},
-    {"a clone is made beside data of an old incarnation",
+    {"a clone is made beside data of an old incarnation that cannot be rewound",
      [] {
-	     auto in = down(resync_view(), our_data());
-	     in.upstream_ready = true;
+	     auto in = rewind_input();
+	     in.no_rewind_for = new_db;
 	     return in;
      },
      Action::Clone, "L-15"},
+    {"that another incarnation could not be rewound says nothing",
+     [] {
+	     auto in = rewind_input();
+	     in.no_rewind_for = other_db;
+	     return in;
+     },
+     Action::Rewind, "L-22"},
+    {"data of an old incarnation are rewound", rewind_input, Action::Rewind, "L-22"},
+    {"C-1: they are not compared before the master's checkpoint is known",
+     [] {
+	     auto in = rewind_input();
+	     in.upstream_checkpointed = false;
+	     return in;
+     },
+     Action::Wait, "L-22"},
+    {"they are cloned anew when usePgrewind is off",
+     [] {
+	     auto in = rewind_input();
+	     in.data->spec.use_pgrewind = false;
+	     return in;
+     },
+     Action::Clone, "L-15"},
+    {"C-4: after an interrupted rewind they are cloned anew",
+     [] {
+	     auto in = rewind_input();
+	     in.dir.half_rewound = true;
+	     return in;
+     },
+     Action::Clone, "L-15"},
+    {"C-4: a half rewound directory is not started when the store is silent",
+     [] {
+	     auto in = rewind_input();
+	     in.dir.half_rewound = true;
+	     in.data.reset();
+	     in.view_read_at = {};
+	     in.now = start + seconds(60);
+	     return in;
+     },
+     Action::Wait, "L-23"},
+    {"C-4: nor when a view expects the old data",
+     [] {
+	     auto in = down(standby_view(), our_data());
+	     in.dir.half_rewound = true;
+	     return in;
+     },
+     Action::Refuse, "L-23"},
+    {"what was set aside beyond the bound is removed once the data are known to be good",
+     [] {
+	     auto in = up(standby_view(), our_data(), false);
+	     in.set_aside = in.data->spec.keep_diverged + 1;
+	     return in;
+     },
+     Action::Tidy, "L-24"},
+    {"it is kept while the present data are not known to be good",
+     [] {
+	     auto in = up(standby_view(), our_data(), false);
+	     in.data->dbs[own_db].init = DbInit::Resync;
+	     in.set_aside = in.data->spec.keep_diverged + 1;
+	     return in;
+     },
+     Action::Wait, "L-09"},
+    {"a report that is missing is made",
+     [] {
+	     auto in = up(standby_view(), our_data(), false);
+	     in.set_aside = 1;
+	     in.report_missing = true;
+	     in.upstream_checkpointed = true;
+	     return in;
+     },
+     Action::Tidy, "L-24"},
+    {"tidying does not hold up a start",
+     [] {
+	     auto in = down(standby_view(), our_data());
+	     in.task_running = true;
+	     in.task_is_tidying = true;
+	     in.task_db = own_db;
+	     return in;
+     },
+     Action::AbortTask, "L-10"},
     {"a clone is not begun while there is no master",
      [] {
 	     auto in = down(resync_view(), our_data());
@@ -608,7 +695,7 @@ const Case preparing[] = {
      Action::Swap, "L-15"},
     {"a complete clone of a forgotten incarnation is not swapped in",
      [] {
-	     auto in = down(resync_view(), our_data());
+	     auto in = down(resync_view(), {});
 	     in.dir.clone_ready = other_db;
 	     in.upstream_ready = true;
 	     return in;

@@ -1,0 +1,62 @@
+#include "launcher/entries.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+namespace stolon::launcher {
+
+core::Error system_error(const std::string &what) {
+	return core::Error{core::ErrorKind::Unavailable,
+	                   "could not " + what + ": " + std::strerror(errno)};
+}
+
+EntryKind look_at(const std::string &path) {
+	struct stat status = {};
+	if (::lstat(path.c_str(), &status) != 0)
+		return errno == ENOENT ? EntryKind::Absent : EntryKind::Unreadable;
+	if (!S_ISDIR(status.st_mode))
+		return EntryKind::Other;
+	std::error_code error;
+	const bool empty = std::filesystem::is_empty(path, error);
+	if (error)
+		return EntryKind::Unreadable;
+	return empty ? EntryKind::EmptyDirectory : EntryKind::Directory;
+}
+
+bool exists(const std::string &path) {
+	struct stat status = {};
+	return ::lstat(path.c_str(), &status) == 0;
+}
+
+bool owned_by_us(const std::string &path) {
+	struct stat status = {};
+	return ::lstat(path.c_str(), &status) == 0 && status.st_uid == ::geteuid();
+}
+
+std::vector<std::string> entries_of(const std::string &directory) {
+	std::vector<std::string> names;
+	const std::unique_ptr<DIR, int (*)(DIR *)> handle(::opendir(directory.c_str()), ::closedir);
+	if (!handle)
+		return names;
+	while (const dirent *entry = ::readdir(handle.get()))
+		names.emplace_back(entry->d_name);
+	std::sort(names.begin(), names.end());
+	return names;
+}
+
+core::Status rename_new(const std::string &from, const std::string &to) {
+	if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0)
+		return system_error("rename \"" + from + "\" to \"" + to + "\"");
+	return {};
+}
+
+}  // namespace stolon::launcher

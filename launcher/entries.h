@@ -1,0 +1,27 @@
+// Entries of directories: what they are, and renaming them. Only what handles whole directories
+// uses it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+
+namespace stolon::launcher {
+
+enum class EntryKind { Absent, EmptyDirectory, Directory, Other, Unreadable };
+
+/// Does not follow a symbolic link.
+EntryKind look_at(const std::string &path);
+bool exists(const std::string &path);
+bool owned_by_us(const std::string &path);
+/// The names in a directory, sorted; also "." and "..". Empty when it cannot be read.
+std::vector<std::string> entries_of(const std::string &directory);
+
+/// rename() that never replaces anything.
+core::Status rename_new(const std::string &from, const std::string &to);
+
+/// "could not <what>: " and the text of errno.
+core::Error system_error(const std::string &what);
+
+}  // namespace stolon::launcher

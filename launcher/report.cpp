@@ -1,0 +1,82 @@
+#include "launcher/report.h"
+
+#include "launcher/wal_dump.h"
+#include "store/files.h"
+
+namespace stolon::launcher {
+
+namespace {
+
+std::string line(const std::string &label, const std::string &text) {
+	constexpr std::size_t width = 12;
+	return label + std::string(width > label.size() ? width - label.size() : 1, ' ') + text + "\n";
+}
+
+std::string commits_text(const core::DivergedData &data) {
+	if (data.commits == 0)
+		return "none";
+	return std::to_string(data.commits) + "; the first at " + data.first_commit + ", the last at " +
+	       data.last_commit;
+}
+
+std::string how_to_look(const Examination &found) {
+	std::string text =
+	    "\nTo look at them, in this directory (--rmgr=Transaction shows commits only):\n\n";
+	for (const auto &range : found.back.beyond)
+		text += "    " + dump_command(range) + "\n";
+	return text;
+}
+
+std::string findings(const core::DivergedData &data, const Examination *found) {
+	if (found == nullptr || !data.examined)
+		return line("Examined:", "no; " + data.problem);
+	std::string text = line("In common:", "everything up to " + data.fork.to_string() +
+	                                          ", with the line of the master that is followed now");
+	if (found->back.way == core::Way::Follow)
+		return text + line("Diverged:", "nothing; all WAL that lies here is a part of that line");
+	text +=
+	    line("Diverged:", "WAL from " + data.fork.lsn.to_string() + " to " + data.end.to_string() +
+	                          ", " + std::to_string(found->beyond.records) + " records");
+	text += line("Commits:", commits_text(data));
+	return text + how_to_look(*found);
+}
+
+}  // namespace
+
+void take_findings(const Examination *found, core::DivergedData &data) {
+	if (found == nullptr)
+		return;
+	data.examined = found->back.way != core::Way::Clone;
+	if (!data.examined) {
+		data.problem = found->back.reason;
+		return;
+	}
+	data.fork = found->back.fork;
+	data.end = found->line.position;
+	data.commits = found->beyond.commits;
+	data.first_commit = found->beyond.first_commit;
+	data.last_commit = found->beyond.last_commit;
+}
+
+core::Status write_report(const std::string &directory, const Identity &identity,
+                          const core::DivergedData &data, const Examination *found) {
+	std::string text = "Data that were set aside by stolon\n\n";
+	text += line("Cluster:", identity.cluster_name);
+	text += line("Keeper:", identity.keeper.value);
+	text += line("Db:", data.db.empty() ? "not known" : data.db.value);
+	text += line("Set aside:", data.time);
+	text += line("What:", data.whole ? "the whole data directory; a copy of the master replaced it"
+	                                 : "the diverged WAL; the data directory itself was rewound");
+	text += findings(data, found);
+	text +=
+	    "\nThe oldest of such directories are removed when there are more than keepDiverged of "
+	    "the\n"
+	    "cluster spec. Copy what you need to another place.\n";
+	if (auto done = store::write_file_atomically(directory + "/" + report_file, text, 0600);
+	    !done.ok())
+		return done;
+	return store::write_file_atomically(directory + "/" + findings_file,
+	                                    core::diverged_to_json(data).dump() + "\n", 0600);
+}
+
+}  // namespace stolon::launcher

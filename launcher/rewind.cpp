@@ -1,0 +1,193 @@
+#include "launcher/rewind.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "launcher/common_wal.h"
+#include "launcher/diverged.h"
+#include "launcher/examine.h"
+#include "launcher/node_files.h"
+#include "launcher/postmaster_file.h"
+#include "launcher/process.h"
+#include "store/files.h"
+
+namespace stolon::launcher {
+
+namespace {
+
+using core::Error;
+using core::ErrorKind;
+using core::Result;
+using core::Status;
+
+/// Of what a failed step means once nothing of what lies here can be relied upon.
+Status unusable(const std::string &what, const Status &why) {
+	return core::invalid(what + ": " + why.error().message);
+}
+
+Status remove_file(const std::string &path) {
+	if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+		return Error{ErrorKind::Unavailable, "could not remove \"" + path + "\""};
+	return {};
+}
+
+/// pg_rewind wants a server that was shut down. This is the crash recovery that it would start
+/// itself, with the difference that no WAL is removed: pg_rewind needs it back to the last common
+/// checkpoint. A single-user server replays what lies here and accepts no connection; the
+/// incarnation that it belongs to is not in the view any more.
+Status recover(const RewindJob &job, const Examination &found) {
+	if (found.control.clean)
+		return {};
+	say("recovering, as the server was not shut down");
+	const std::string pgdata = job.paths.pgdata();
+	if (auto done = remove_file(pgdata + "/standby.signal"); !done.ok())
+		return done;
+	Command command;
+	command.argv = {
+	    job.bin_path + "/postgres",  "--single", "-D", pgdata, "-c", "wal_keep_size=1000000", "-c",
+	    "max_slot_wal_keep_size=-1", "template1"};
+	command.discard_output = true;
+	return run_command(command);
+}
+
+/// Whether the archive can give back WAL that is not here any more.
+bool has_restore_command(const RewindJob &job) {
+	Command command;
+	command.argv = {job.bin_path + "/postgres", "-D", job.paths.pgdata(), "-C", "restore_command"};
+	constexpr std::size_t longest = 16 * 1024;
+	const auto text = text_of_command(command, longest);
+	return text.ok() && text->find_first_not_of(" \n") != std::string::npos;
+}
+
+Status pg_rewind(const RewindJob &job, const std::vector<std::string> &options) {
+	Command command;
+	command.argv = {job.bin_path + "/pg_rewind", "--target-pgdata=" + job.paths.pgdata(),
+	                "--source-server=" +
+	                    connection_string(job.upstream, "rewind_" + job.state.db.value, "postgres"),
+	                "--no-ensure-shutdown", "--progress"};
+	command.argv.insert(command.argv.end(), options.begin(), options.end());
+	connect_only_there(job.upstream, command);
+	return run_command(command);
+}
+
+/// The first file that recovery will ask for, as backup_label names it: it has to be here, unless
+/// the archive has it.
+Status check_first_file(const std::string &pgdata) {
+	const auto label = store::read_small_file(pgdata + "/backup_label");
+	if (!label.ok())
+		return core::invalid("pg_rewind left no backup_label");
+	constexpr std::string_view before = "(file ";
+	const std::size_t at = label->find(before);
+	const std::size_t end = label->find(')', at);
+	if (at == std::string::npos || end == std::string::npos)
+		return core::invalid("the backup_label that pg_rewind left is not understood");
+	const std::string name = label->substr(at + before.size(), end - at - before.size());
+	if (::access((pgdata + "/pg_wal/" + name).c_str(), R_OK) != 0)
+		return core::invalid(
+		    "the upstream did not have the WAL any more with which recovery has "
+		    "to begin, " +
+		    name);
+	return {};
+}
+
+/// What pg_rewind has brought from the upstream and is not ours. stolon.state is replaced in the
+/// very end.
+Status put_right(const RewindJob &job) {
+	const std::string pgdata = job.paths.pgdata();
+	for (const char *name : {"postmaster.pid", "postmaster.opts", "recovery.signal"})
+		if (auto done = remove_file(pgdata + "/" + name); !done.ok())
+			return done;
+	if (auto done = restore_node_files(job.paths.rewind_files(), pgdata); !done.ok())
+		return done;
+	return prepare_start(pgdata, "", "", true);
+}
+
+/// From the note on the data are neither old nor new.
+Status rewind_noted(const RewindJob &job, bool archive) {
+	const std::string pgdata = job.paths.pgdata();
+	if (auto done = pg_rewind(job, archive ? std::vector<std::string>{"--restore-target-wal"}
+	                                       : std::vector<std::string>{});
+	    !done.ok())
+		return done;
+	if (!archive)
+		if (auto done = check_first_file(pgdata); !done.ok())
+			return done;
+	if (auto done = put_right(job); !done.ok())
+		return done;
+	return write_state(pgdata, job.state);
+}
+
+Status rewind(const RewindJob &job, const core::DataState &before, const Examination &found) {
+	const auto kept = keep_diverged_wal(job.paths, job.identity, before, job.state.db, found);
+	if (!kept.ok())
+		return kept.error();
+	if (auto done = recover(job, found); !done.ok())
+		return unusable("the server cannot be recovered", done);
+	const bool archive = has_restore_command(job);
+	std::vector<std::string> trial = {"--dry-run"};
+	if (archive)
+		trial.emplace_back("--restore-target-wal");
+	if (auto done = pg_rewind(job, trial); !done.ok())
+		return unusable("a rewind is not possible", done);
+	if (auto done = keep_node_files(job.paths.pgdata(), job.paths.rewind_files()); !done.ok())
+		return done;
+	if (auto done = mark_rewind(job.paths, before, job.state.db); !done.ok())
+		return done;
+	if (auto done = rewind_noted(job, archive); !done.ok())
+		return unusable("the rewind failed", done);
+	if (auto done = unmark_rewind(job.paths); !done.ok())
+		return done;
+	std::error_code ignored;
+	std::filesystem::remove_all(job.paths.rewind_files(), ignored);
+	say("rewound to " + found.back.fork.to_string() + "; " + std::to_string(found.beyond.commits) +
+	    " commits that only this server had are kept in \"" + *kept + "\"");
+	return {};
+}
+
+/// All that lies here is a part of the upstream's line: it only gets its new name.
+Status follow(const RewindJob &job, const Examination &found) {
+	if (auto done = prepare_start(job.paths.pgdata(), "", "", true); !done.ok())
+		return done;
+	if (auto done = write_state(job.paths.pgdata(), job.state); !done.ok())
+		return done;
+	say("nothing has diverged, the WAL ends at " + found.back.fork.to_string() +
+	    "; the data go on as they are");
+	return {};
+}
+
+}  // namespace
+
+Status run_rewind(const RewindJob &job) {
+	::umask(077);
+	const std::string pgdata = job.paths.pgdata();
+	const core::DataDir there = inspect(job.paths, job.identity, {});
+	if (there.kind != core::DataKind::Ours || there.half_rewound)
+		return core::invalid("what lies in \"" + pgdata + "\" cannot be rewound");
+	if (there.state.db == job.state.db)
+		return {};
+	// One of a rewind that had come to its end.
+	if (auto done = unmark_rewind(job.paths); !done.ok())
+		return done;
+	if (live_postmaster(pgdata))
+		return Error{ErrorKind::Unavailable, "a server is running in \"" + pgdata + "\""};
+	// What an interrupted attempt has left of its copies.
+	if (auto done = remove_half_made(job.paths, job.identity, job.paths.saving(job.state.db));
+	    !done.ok())
+		return done;
+	say("looking where the WAL has diverged");
+	const auto found = examine(job.bin_path, pgdata, job.upstream_line);
+	if (!found.ok())
+		return core::invalid(found.error().message);
+	if (found->back.way == core::Way::Clone)
+		return core::invalid(found->back.reason);
+	if (auto done = check_common_wal(job.upstream, job.upstream_line, job.bin_path, pgdata, *found);
+	    !done.ok())
+		return done;
+	return found->back.way == core::Way::Follow ? follow(job, *found)
+	                                            : rewind(job, there.state, *found);
+}
+
+}  // namespace stolon::launcher

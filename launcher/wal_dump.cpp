@@ -1,0 +1,99 @@
+#include "launcher/wal_dump.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "launcher/process.h"
+
+namespace stolon::launcher {
+
+namespace {
+
+constexpr std::uint64_t records_per_note = 1'000'000;
+
+/// What stands behind `label`, or "".
+std::string_view behind(std::string_view line, std::string_view label) {
+	const std::size_t at = line.find(label);
+	return at == std::string_view::npos ? std::string_view() : line.substr(at + label.size());
+}
+
+/// The time in "COMMIT 2026-11-22 02:51:07.123456 UTC; ..." and in "COMMIT_PREPARED 735: 2026-...".
+std::string time_in(std::string_view description) {
+	const std::size_t dash = description.find('-');
+	constexpr std::size_t year = 4;
+	if (dash == std::string_view::npos || dash < year)
+		return {};
+	description.remove_prefix(dash - year);
+	return std::string(description.substr(0, description.find(';')));
+}
+
+bool has_file(const std::string &wal_directory, const WalShape &shape, core::WalPosition at) {
+	return ::access((wal_directory + "/" + shape.file_of(at)).c_str(), R_OK) == 0;
+}
+
+/// WAL that ended with the last byte of a file: the next one was never made.
+bool ended_before(const std::string &wal_directory, const WalShape &shape,
+                  const core::WalRange &range) {
+	return range.from.value % shape.segment == 0 &&
+	       has_file(wal_directory, shape, {range.timeline, core::Lsn{range.from.value - 1}});
+}
+
+}  // namespace
+
+void add_record(const std::string &line, const WalShape &shape, WalSummary &summary) {
+	if (!line.starts_with("rmgr: "))
+		return;
+	// "len (rec/tot):     54/  4210, tx: 735, lsn: 0/01529418, prev 0/015293E0, desc: ..."
+	const std::string_view length = behind(behind(line, "len (rec/tot):"), "/");
+	const std::string_view lsn = behind(line, ", lsn: ");
+	const auto begin = core::Lsn::parse(lsn.substr(0, lsn.find(',')));
+	if (length.empty() || !begin.ok())
+		return;
+	++summary.records;
+	summary.end =
+	    shape.end_of_record(*begin, std::strtoull(std::string(length).c_str(), nullptr, 10));
+	const std::string_view description = behind(line, "desc: ");
+	if (!line.starts_with("rmgr: Transaction ") || !description.starts_with("COMMIT"))
+		return;
+	++summary.commits;
+	summary.last_commit = time_in(description);
+	if (summary.commits == 1)
+		summary.first_commit = summary.last_commit;
+}
+
+core::Status read_wal(const std::string &bin_path, const std::string &wal_directory,
+                      const WalShape &shape, const core::WalRange &range, WalSummary &summary) {
+	if (!has_file(wal_directory, shape, {range.timeline, range.from})) {
+		if (ended_before(wal_directory, shape, range))
+			return {};
+		return core::Error{core::ErrorKind::NotFound,
+		                   "the WAL at " + range.from.to_string() + " of timeline " +
+		                       std::to_string(range.timeline.value) + " is not there any more"};
+	}
+	Command command;
+	command.argv = {bin_path + "/pg_waldump", "--path=" + wal_directory,
+	                "--timeline=" + std::to_string(range.timeline.value),
+	                "--start=" + range.from.to_string()};
+	if (range.to.valid())
+		command.argv.push_back("--end=" + range.to.to_string());
+	command.environment = {{"LC_ALL", "C"}, {"TZ", "UTC"}, {"PGTZ", "UTC"}};
+	// Where the WAL ends it says so, as an error.
+	command.discard_errors = true;
+	const auto ended = run_for_lines(command, [&](std::string_view line) {
+		add_record(std::string(line), shape, summary);
+		if (summary.records % records_per_note == records_per_note - 1)
+			say("reading the WAL, " + summary.end.to_string());
+	});
+	return ended.ok() ? core::Status() : core::Status(ended.error());
+}
+
+std::string dump_command(const core::WalRange &range) {
+	return "pg_waldump --path=pg_wal --timeline=" + std::to_string(range.timeline.value) +
+	       " --start=" + range.from.to_string() +
+	       (range.to.valid() ? " --end=" + range.to.to_string() : std::string());
+}
+
+}  // namespace stolon::launcher
