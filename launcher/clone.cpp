@@ -62,8 +62,13 @@ Status run_clone(const CloneJob &job) {
 		return done;
 	if (auto done = announce_directory(directory, job.identity); !done.ok())
 		return done;
-	if (auto done = copy(job, directory); !done.ok())
+	if (auto done = copy(job, directory); !done.ok()) {
+		// It may have failed because the disk is full: what is half made only takes up room. The
+		// next attempt tries again what cannot be removed now.
+		if (auto removed = remove_half_made(job.paths, job.identity, directory); !removed.ok())
+			say(removed.error().message);
 		return done;
+	}
 	return make_ours(job, directory);
 }
 

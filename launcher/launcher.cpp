@@ -185,7 +185,7 @@ void Launcher::report(const LauncherDecision &decision, Instant now) {
 	if (!mirror_.ready() || !uid_taken_by_.empty() || leave_by_)
 		return;
 	if (task_ && (shown_progress_.empty() || now >= progress_shown_at_ + progress_pause)) {
-		shown_progress_ = task_->progress();
+		shown_progress_ = progress_.text_of(task_->progress(), now);
 		progress_shown_at_ = now;
 	}
 	core::NodeInfo node;

@@ -11,6 +11,7 @@
 #include "launcher/lock.h"
 #include "launcher/options.h"
 #include "launcher/postmaster.h"
+#include "launcher/progress.h"
 #include "launcher/release.h"
 #include "launcher/task.h"
 #include "launcher/upstream.h"
@@ -167,6 +168,7 @@ private:
 	std::optional<core::Instant> leave_by_;
 
 	std::string logged_decision_, logged_problem_, logged_release_;
+	Progress progress_;
 	std::string shown_progress_;
 	core::Instant progress_shown_at_;
 };
