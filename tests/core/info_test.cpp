@@ -56,6 +56,21 @@ NodeInfo full_node_info() {
 	info.system_id = "7123456789012345678";
 	info.pg_version = 150008;
 	info.last_exit = "killed by signal 9";
+	DivergedData wal;
+	wal.name = "postgres.diverged-20261122T025107Z";
+	wal.time = "2026-11-22T02:51:07Z";
+	wal.db.value = "0badcafe";
+	wal.examined = true;
+	wal.fork = {Timeline{1}, Lsn{0x3000158}};
+	wal.end = {Timeline{2}, Lsn{0x3005000}};
+	wal.commits = 7;
+	wal.first_commit = "2026-11-22 02:50:00.1 UTC";
+	wal.last_commit = "2026-11-22 02:50:09.2 UTC";
+	DivergedData whole;
+	whole.name = "postgres.diverged-20261121T000000Z";
+	whole.whole = true;
+	whole.problem = "the lines have no timeline in common";
+	info.diverged = {wal, whole};
 	info.extra.set("later", Json::null());
 	return info;
 }

@@ -167,12 +167,19 @@ TEST(SpecRefusals, HealthTimeoutsMustBearASlowMachine) {
 	EXPECT_EQ(refusal(R"({"onMasterCrash":"restart"})"), "");
 }
 
+TEST(SpecRefusals, KnowWhatRewindingTakes) {
+	EXPECT_EQ(refusal(R"({"usePgrewind":"yes"})"), R"(usePgrewind: "yes" must be true or false)");
+	EXPECT_EQ(refusal(R"({"usePgrewind":true,"keepDiverged":1})"), "");
+	EXPECT_EQ(refusal(R"({"keepDiverged":0})"),
+	          "keepDiverged: 0 is not acceptable; allowed is an integer from 1 to 1000");
+}
+
 TEST(SpecRefusals, SayWhatThisVersionDoesNotDo) {
 	for (const std::string_view text :
 	     {R"({"synchronousReplication":true})", R"({"SynchronousReplication":true})",
 	      R"({"synchronousReplication":"false"})", R"({"minSynchronousStandbys":"1"})",
-	      R"({"mergePgParameters":false})", R"({"role":"standby"})",
-	      R"({"standbyConfig":{}})", R"({"pitrConfig":{}})", R"({"existingConfig":{}})",
+	      R"({"mergePgParameters":false})", R"({"role":"standby"})", R"({"standbyConfig":{}})",
+	      R"({"pitrConfig":{}})", R"({"existingConfig":{}})",
 	      R"({"defaultSUReplAccessMode":"strict"})", R"({"automaticPgRestart":true})",
 	      R"({"additionalMasterReplicationSlots":["s"]})", R"({"ackMode":"confirm"})",
 	      R"({"maxStandbysPerSender":3})", R"({"deadKeeperRemovalInterval":"48h"})",
