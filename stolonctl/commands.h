@@ -34,6 +34,8 @@ int run_status(const program::CommonOptions &common, bool as_json);
 int run_switchover(const program::CommonOptions &common, const SwitchoverOptions &options);
 /// Lists what keepers have set aside; `keeper` "" = of all.
 int run_diverged(const program::CommonOptions &common, const std::string &keeper);
+/// Changes the spec by a JSON patch.
+int run_update(const program::CommonOptions &common, const std::string &patch_text);
 /// Prints the spec in effect as JSON.
 int run_spec(const program::CommonOptions &common);
 

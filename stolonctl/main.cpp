@@ -82,6 +82,14 @@ int main(int argc, char **argv) {
 	                         "had, and data directories that were replaced.");
 	diverged->add_option("keeper", diverged_keeper, "Only of this keeper");
 	CLI::App *spec = add("spec", "Print the cluster spec in effect, as JSON.");
+	CLI::App *update = add("update",
+	                       "Change the cluster spec, at once and while everything runs: "
+	                       "stolonctl update --patch '{\"maxStandbyLag\": 4194304}'");
+	std::string patch;
+	update
+	    ->add_option("--patch,patch", patch,
+	                 "JSON that is merged into the spec; null takes an option out")
+	    ->required();
 	CLI::App *version = add("version", "Print the version.");
 
 	if (std::optional<int> code = program::parse_arguments(app, argc, argv)) {
@@ -103,6 +111,9 @@ int main(int argc, char **argv) {
 	}
 	if (spec->parsed()) {
 		return ctl::run_spec(common);
+	}
+	if (update->parsed()) {
+		return ctl::run_update(common, patch);
 	}
 	if (version->parsed()) {
 		std::puts(program::version_text().c_str());

@@ -53,6 +53,7 @@ const core::Beat *beat_of_term(const ClusterView &view, const KeeperUid &master)
 KeeperStatus keeper_status(const KeeperUid &uid, const ClusterView &view) {
 	KeeperStatus status;
 	status.uid = uid;
+	status.failover_priority = view.data->spec.failover_priority_of(uid);
 	if (const core::Keeper *keeper = view.data->find_keeper(uid)) {
 		status.db = keeper->db;
 		status.host = keeper->host;

@@ -24,6 +24,7 @@ struct KeeperStatus {
 	core::KeeperUid uid;
 	core::DbUid db;
 	bool named_master = false;
+	int failover_priority = core::KeeperOptions::usual_priority;
 	std::string
 	    unfit;  ///< why it cannot work, as its last beat as the named master says; empty: it can
 	core::PgRole role = core::PgRole::Unknown;

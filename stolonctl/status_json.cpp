@@ -73,6 +73,7 @@ Json keeper_json(const KeeperStatus &keeper) {
 	json.set("uid", Json::string(keeper.uid.value));
 	json.set("db", text_or_null(keeper.db.value));
 	json.set("master", Json::boolean(keeper.named_master));
+	json.set("failoverPriority", Json::integer(keeper.failover_priority));
 	json.set("unfit", text_or_null(keeper.unfit));
 	json.set("role", Json::string(role_name(keeper.role)));
 	json.set("host", text_or_null(keeper.host));

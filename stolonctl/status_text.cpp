@@ -94,6 +94,10 @@ std::string keepers_text(const StatusReport &report) {
 		           known ? std::to_string(keeper.position.timeline.value) : "",
 		           known ? keeper.position.lsn.to_string() : "",
 		           keeper.lag_bytes ? format_bytes(*keeper.lag_bytes) : "", phase_text(keeper)});
+		if (keeper.failover_priority != core::KeeperOptions::usual_priority) {
+			table.add_note("failoverPriority " + std::to_string(keeper.failover_priority) +
+			               (keeper.failover_priority == 0 ? ": never elected" : ""));
+		}
 		for (const std::string &message : keeper.messages) {
 			table.add_note(message);
 		}

@@ -144,6 +144,7 @@ Db read_db(const DbUid &uid, const Json &value, FieldReader &outer) {
 	db.keeper = in.uid<KeeperTag>("keeper");
 	db.generation = static_cast<std::uint64_t>(in.integer("generation"));
 	db.init = in.choice<DbInit>("init", init_names);
+	db.clone_anew = in.boolean("cloneAnew");
 	db.follow = in.uid<DbTag>("follow");
 	db.extra = in.unknown();
 	outer.adopt(in);
@@ -155,6 +156,8 @@ Json write_db(const Db &db) {
 	object.set("keeper", Json::string(db.keeper.value));
 	put_number(object, "generation", db.generation);
 	object.set("init", Json::string(init_names[static_cast<std::size_t>(db.init)]));
+	if (db.clone_anew)
+		object.set("cloneAnew", Json::boolean(true));
 	put_text(object, "follow", db.follow.value);
 	put_unknown(object, db.extra);
 	return object;

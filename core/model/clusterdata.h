@@ -42,6 +42,10 @@ struct Db {
 	KeeperUid keeper;
 	std::uint64_t generation = 0;  ///< of the view, when this entry last changed
 	DbInit init = DbInit::None;
+	/// With Resync: what lies on that host is of no use for it, whatever its timelines are called:
+	/// no rewind, no "nothing has diverged". Another promotion may have begun a timeline of the
+	/// same number, and then neither PostgreSQL nor pg_rewind can tell the two apart.
+	bool clone_anew = false;
 	DbUid follow;  ///< the upstream; empty: this db is (or was last) the master
 
 	Json extra;  ///< unknown fields

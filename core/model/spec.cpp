@@ -143,6 +143,14 @@ Status read_pg_parameters(const Given &given, ClusterSpec &spec) {
 	return {};
 }
 
+Status read_keepers(const Given &given, ClusterSpec &spec) {
+	auto options = parse_keeper_options(given.value, given.name);
+	if (!options)
+		return options.error();
+	spec.keepers = std::move(*options);
+	return {};
+}
+
 Status read_pg_hba(const Given &given, ClusterSpec &spec) {
 	if (!given.value.is_array())
 		return refuse(given, "must be an array of lines");
@@ -307,6 +315,8 @@ std::vector<Option> all_options() {
 	    integer_option("keepDiverged", &ClusterSpec::keep_diverged, 1, 1000),
 	    {"defaultSSLMode", read_sslmode,
 	     [](const ClusterSpec &spec) { return Json::string(spec.default_sslmode); }},
+	    {"keepers", read_keepers,
+	     [](const ClusterSpec &spec) { return keeper_options_to_json(spec.keepers); }},
 	    {"newConfig", read_new_config, new_config_to_json},
 	    {"pgParameters", read_pg_parameters, parameters_to_json},
 	    {"pgHBA", read_pg_hba, hba_to_json},
@@ -416,6 +426,11 @@ std::vector<std::string> unknown_spec_options(const ClusterSpec &spec) {
 			unknown.push_back(key);
 	}
 	return unknown;
+}
+
+int ClusterSpec::failover_priority_of(const KeeperUid &uid) const {
+	const auto found = keepers.find(uid);
+	return found == keepers.end() ? KeeperOptions::usual_priority : found->second.failover_priority;
 }
 
 }  // namespace stolon::core

@@ -11,6 +11,7 @@
 
 #include "core/base/json.h"
 #include "core/base/time.h"
+#include "core/model/keeper_options.h"
 
 namespace stolon::core {
 
@@ -55,6 +56,7 @@ struct ClusterSpec {
 	int additional_wal_senders = 5;  ///< additionalWalSenders (0..1000): beyond the standbys'
 	bool use_pgrewind = true;        ///< usePgrewind: rewind diverged data instead of cloning
 	int keep_diverged = 3;           ///< keepDiverged (1..1000): directories that are kept aside
+	KeeperOptionsMap keepers;        ///< keepers: {"node3": {"failoverPriority": 0}}
 	std::string default_sslmode;     ///< defaultSSLMode: of replication connections, "" = libpq's
 	std::map<std::string, std::string>
 	    pg_parameters;                ///< pgParameters: what the user wants in stolon.conf
@@ -64,6 +66,9 @@ struct ClusterSpec {
 	Json raw;  ///< The object as given, missing if it was empty; the source of unknown fields
 
 	bool operator==(const ClusterSpec &) const = default;
+
+	/// 0: this keeper is never elected.
+	int failover_priority_of(const KeeperUid &uid) const;
 };
 
 /// Reads a spec object. Refuses (Invalid, with the option's name): wrong types, values out of

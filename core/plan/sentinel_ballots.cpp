@@ -73,6 +73,8 @@ Ballot read_ballot(const SentinelInputs &inputs, const Ancestry &ancestry, const
 	Ballot ballot;
 	ballot.db = &db;
 	ballot.info = info_of(inputs, db);
+	ballot.priority = inputs.data.spec.failover_priority_of(db.keeper);
+	ballot.never_wins = is_never_elected(inputs, db.keeper);
 	if (!ballot.info) {
 		ballot.verdict = "is not present";
 		return ballot;
@@ -82,7 +84,7 @@ Ballot read_ballot(const SentinelInputs &inputs, const Ancestry &ancestry, const
 		if (ballot.info->role == PgRole::Standby && is_known(ballot.info->position)) {
 			Ballot as_published = ballot;
 			judge_position(inputs, ancestry, ballot.info->position, as_published);
-			ballot.promising = as_published.acceptable;
+			ballot.promising = as_published.acceptable && !ballot.never_wins;
 			ballot.promoted_line = as_published.promoted_line;
 		}
 		ballot.verdict = "has not voted";
@@ -95,6 +97,10 @@ Ballot read_ballot(const SentinelInputs &inputs, const Ancestry &ancestry, const
 		ballot.verdict = "voted without a position";
 	} else {
 		judge_position(inputs, ancestry, vote->position, ballot);
+	}
+	if (ballot.never_wins) {
+		ballot.acceptable = false;
+		ballot.verdict += " (failoverPriority 0)";
 	}
 	return ballot;
 }
@@ -114,15 +120,19 @@ Count count_votes(const SentinelInputs &inputs) {
 			continue;
 		}
 		Ballot ballot = read_ballot(inputs, ancestry, *db);
-		count.all_voted = count.all_voted && ballot.voted;
-		count.present_silent = count.present_silent || (ballot.info && !ballot.voted);
+		const bool settled = ballot.voted || ballot.never_wins;
+		count.all_voted = count.all_voted && settled;
+		count.unanimous = count.unanimous && ballot.voted;
+		count.present_silent = count.present_silent || (ballot.info && !settled);
 		count.ballots.push_back(std::move(ballot));
 	}
-	for (const auto &uid :
-	     find_electorate(inputs, election.old_master, election.last_known).voters) {
-		if (std::find(election.voters.begin(), election.voters.end(), uid) ==
-		    election.voters.end()) {
-			count.unasked.push_back(read_ballot(inputs, ancestry, *inputs.data.find_db(uid)));
+	const Electorate present = find_electorate(inputs, election.old_master, election.last_known);
+	for (const auto *some : {&present.voters, &present.witnesses}) {
+		for (const auto &uid : *some) {
+			if (std::find(election.voters.begin(), election.voters.end(), uid) ==
+			    election.voters.end()) {
+				count.unasked.push_back(read_ballot(inputs, ancestry, *inputs.data.find_db(uid)));
+			}
 		}
 	}
 	for (const auto &[uid, db] : inputs.data.dbs) {
@@ -176,7 +186,11 @@ bool is_better(const Ballot &one, const Ballot &other) {
 	}
 	const Lsn mine = one.info->vote->position.lsn;
 	const Lsn theirs = other.info->vote->position.lsn;
-	return mine != theirs ? mine > theirs : one.db->keeper < other.db->keeper;
+	if (mine != theirs) {
+		return mine > theirs;
+	}
+	return one.priority != other.priority ? one.priority > other.priority
+	                                      : one.db->keeper < other.db->keeper;
 }
 
 }  // namespace
@@ -185,7 +199,7 @@ const Ballot *choose(const SentinelInputs &inputs, const Count &count) {
 	// Without any last known position nothing tells a good vote from a stale one, except that
 	// everybody who could have more has voted.
 	if (!inputs.data.election->last_known.lsn.valid() &&
-	    !(count.all_voted && count.everybody_asked)) {
+	    !(count.unanimous && count.everybody_asked)) {
 		return nullptr;
 	}
 	const Ballot *best = nullptr;

@@ -9,6 +9,8 @@ namespace stolon::core::sentinel {
 struct Ballot {
 	const Db *db = nullptr;
 	const KeeperInfo *info = nullptr;  ///< nullptr: not present
+	int priority = 0;
+	bool never_wins = false;
 	bool voted = false;
 	bool acceptable = false;
 	/// Present, has not voted, and would be acceptable where it says that it is.
@@ -23,7 +25,8 @@ struct Ballot {
 struct Count {
 	std::vector<Ballot> ballots;  ///< of those that were asked
 	std::vector<Ballot> unasked;  ///< of standbys that could be asked and were not
-	bool all_voted = true;        ///< also those that are not present: they may be ahead
+	bool all_voted = true;        ///< of those that may win, also if not present: they may be ahead
+	bool unanimous = true;        ///< all that were asked have voted
 	bool present_silent = false;  ///< somebody is present and has not voted
 	bool everybody_asked = true;  ///< no standby of the view is left out
 };
@@ -35,7 +38,8 @@ std::string verdicts(const Count &count);
 /// The target of a switchover, once it has voted and has everything; nobody can have more, so that
 /// the other votes need not be waited for. Nullptr: the ordinary rules decide.
 const Ballot *choose_target(const SentinelInputs &inputs, const Count &count);
-/// The most advanced acceptable vote; among equals the lower keeper uid. Nullptr: nobody.
+/// The most advanced acceptable vote; among equals the one with the higher
+/// failoverPriority, then the lower keeper uid. Nullptr: nobody.
 const Ballot *choose(const SentinelInputs &inputs, const Count &count);
 /// A standby that is silent, but present, and says of itself that it has more than the best vote,
 /// or nullptr.

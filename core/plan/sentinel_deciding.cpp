@@ -28,23 +28,30 @@ HistoryEvent event_of(const SentinelInputs &inputs, std::string kind, const Keep
 
 /// True when what this voter has goes on with the winner's WAL.
 bool is_on_line_of(const Lineage &winner, const KeeperInfo &voter) {
-	return voter.role == PgRole::Standby &&
+	const WalPosition applied = applied_of(voter.vote->position, voter.vote->replayed);
+	// Usually the winner has the most; not where a standby with more may not win.
+	const bool beyond =
+	    applied.timeline == winner.position.timeline && applied.lsn > winner.position.lsn;
+	return voter.role == PgRole::Standby && !beyond &&
 	       can_go_on_with(winner, Lineage{voter.vote->position, voter.history},
 	                      voter.vote->replayed);
 }
 
-/// The keepers whose data must not follow the winner. Its promotion begins a timeline whose number
-/// is one more than the highest that it knows of. When the old master's line may have gone on to a
-/// timeline that the winner has not reached, that number may exist already, with other content, and
-/// PostgreSQL would stream the one behind the other. Whoever may have followed there starts anew.
-/// Only a master that was writable on the winner's own timeline cannot have begun the next one.
+/// The winner's promotion begins a timeline whose number is one more than the highest that it knows
+/// of. When the old master's line may have gone on to a timeline that the winner has not reached,
+/// that number may exist already, with other content. Only a master that was writable on the
+/// winner's own timeline cannot have begun the next one.
+bool number_may_exist(const SentinelInputs &inputs, const Ballot &best) {
+	const Beat *writable = writable_beat(inputs);
+	return !writable || writable->position.timeline != best.info->vote->position.timeline;
+}
+
+/// The keepers whose data must not follow the winner: PostgreSQL would stream one timeline behind
+/// another of the same number. Whoever may have followed there starts anew.
 std::vector<KeeperUid> keepers_to_renew(const SentinelInputs &inputs, const Count &count,
                                         const Ballot &best) {
 	const Election &election = *inputs.data.election;
 	const Lineage winner{best.info->vote->position, best.info->history};
-	const Beat *writable = writable_beat(inputs);
-	const bool number_may_exist =
-	    !writable || writable->position.timeline != winner.position.timeline;
 	std::vector<KeeperUid> renewed;
 	for (const auto &[uid, db] : inputs.data.dbs) {
 		const Keeper *keeper = inputs.data.find_keeper(db.keeper);
@@ -55,7 +62,7 @@ std::vector<KeeperUid> keepers_to_renew(const SentinelInputs &inputs, const Coun
 		    std::find_if(count.ballots.begin(), count.ballots.end(),
 		                 [&, &uid = uid](const Ballot &one) { return one.db->uid == uid; });
 		const bool voted = ballot != count.ballots.end() && ballot->voted;
-		if (voted ? !is_on_line_of(winner, *ballot->info) : number_may_exist) {
+		if (voted ? !is_on_line_of(winner, *ballot->info) : number_may_exist(inputs, best)) {
 			renewed.push_back(db.keeper);
 		}
 	}
@@ -81,13 +88,14 @@ SentinelDecision name_winner(const SentinelInputs &inputs, const Count &count, c
 	// so that the launcher moves that directory aside instead of following with it. Only where the
 	// winner begins at the very end of what lies there, it goes on as it is.
 	const bool keeps_data = has_all_of_old_master(inputs, best);
+	const bool clone_anew = number_may_exist(inputs, best);
 	if (!keeps_data) {
-		draft.replace_db(keeper_of_old_master(inputs), DbInit::Resync, best.db->uid);
+		draft.replace_db(keeper_of_old_master(inputs), DbInit::Resync, best.db->uid, clone_anew);
 	}
 	std::vector<std::string> anew;
 	for (const auto &keeper : keepers_to_renew(inputs, count, best)) {
 		anew.push_back(inputs.data.find_keeper(keeper)->db.value + " on " + keeper.value);
-		draft.replace_db(keeper, DbInit::Resync, best.db->uid);
+		draft.replace_db(keeper, DbInit::Resync, best.db->uid, clone_anew);
 	}
 	draft.follow_master();
 	const bool planned = switchover_of_election(inputs);
@@ -149,7 +157,8 @@ SentinelDecision name_old_master(const SentinelInputs &inputs, const Count &coun
 /// S-14: standbys that are eligible now and have not been asked; none: nullopt.
 std::optional<SentinelDecision> ask_late_standbys(const SentinelInputs &inputs, const Count &count,
                                                   const std::string &why) {
-	if (count.unasked.empty()) {
+	if (std::all_of(count.unasked.begin(), count.unasked.end(),
+	                [](const Ballot &ballot) { return ballot.never_wins; })) {
 		return std::nullopt;
 	}
 	Draft draft(inputs);

@@ -18,8 +18,10 @@ std::optional<DbUid> Draft::take_uid() {
 	return std::nullopt;
 }
 
-Db *Draft::replace_db(const KeeperUid &uid, DbInit init, const DbUid &follow) {
+Db *Draft::replace_db(const KeeperUid &uid, DbInit init, const DbUid &follow, bool clone_anew) {
 	Keeper &keeper = data.keepers.at(uid);
+	const Db *before = data.find_db(keeper.db);
+	const bool not_made = before && before->init == DbInit::Resync && before->clone_anew;
 	// The new uid is taken before the old one is free, so that it never comes back.
 	const auto fresh = take_uid();
 	data.dbs.erase(keeper.db);
@@ -32,8 +34,17 @@ Db *Draft::replace_db(const KeeperUid &uid, DbInit init, const DbUid &follow) {
 	db.keeper = uid;
 	db.init = init;
 	db.follow = follow;
+	db.clone_anew = init == DbInit::Resync && (clone_anew || not_made);
 	touch(db);
 	return &data.dbs.insert_or_assign(*fresh, std::move(db)).first->second;
+}
+
+Keeper &Draft::put_keeper(const NodeInfo &node) {
+	Keeper &keeper = data.keepers[node.uid];
+	keeper.uid = node.uid;
+	keeper.host = node.host;
+	keeper.port = node.port;
+	return keeper;
 }
 
 void Draft::follow_master() {

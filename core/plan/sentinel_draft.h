@@ -19,7 +19,11 @@ public:
 	void touch(Db &db) { db.generation = data.generation; }
 	/// Gives a keeper a new incarnation and forgets the present one, if any. Without an unused uid
 	/// at hand the keeper is left without a db (S-09 gives it one later); then nullptr.
-	Db *replace_db(const KeeperUid &keeper, DbInit init, const DbUid &follow);
+	/// `clone_anew` is kept when the incarnation before had it and was not made yet.
+	Db *replace_db(const KeeperUid &keeper, DbInit init, const DbUid &follow,
+	               bool clone_anew = false);
+	/// The keeper of this node, at the node's address.
+	Keeper &put_keeper(const NodeInfo &node);
 	/// Lets every db but the master follow the master.
 	void follow_master();
 

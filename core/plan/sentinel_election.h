@@ -17,6 +17,9 @@ SentinelDecision decide_election(const SentinelInputs &inputs);
 /// Standbys that can be asked to vote, and why the others cannot.
 struct Electorate {
 	std::vector<DbUid> voters;
+	/// They could vote, but never win: asked together with the others, so that it is known where
+	/// they are.
+	std::vector<DbUid> witnesses;
 	std::vector<std::string> excluded;
 };
 /// `last_known` may be invalid (then no lag is looked at). `out` never votes: the old master.

@@ -43,9 +43,18 @@ const NodeInfo *node_of(const SentinelInputs &inputs, const KeeperUid &uid) {
 	return &found->second;
 }
 
+bool is_blank(const NodeInfo &node) {
+	return node.phase == NodePhase::Waiting && node.db.empty() && node.system_id.empty() &&
+	       !node.host.empty() && node.port > 0;
+}
+
 const BeatObservation *beat_of(const SentinelInputs &inputs, const KeeperUid &uid) {
 	const auto found = inputs.beats.find(uid);
 	return found == inputs.beats.end() ? nullptr : &found->second;
+}
+
+bool is_never_elected(const SentinelInputs &inputs, const KeeperUid &uid) {
+	return inputs.data.spec.failover_priority_of(uid) == 0;
 }
 
 Duration validity_of(const Beat &beat) {

@@ -26,8 +26,13 @@ std::uint64_t bytes_behind(Lsn ahead, Lsn behind);
 const KeeperInfo *info_of(const SentinelInputs &inputs, const Db &db);
 /// The launcher on this keeper, or nullptr; one with another cluster's data counts as absent.
 const NodeInfo *node_of(const SentinelInputs &inputs, const KeeperUid &uid);
+/// A node that has nothing and asks to be told what to become.
+bool is_blank(const NodeInfo &node);
 /// The last beat put by this keeper's host, of whichever db and epoch, or nullptr.
 const BeatObservation *beat_of(const SentinelInputs &inputs, const KeeperUid &uid);
+
+/// Its failoverPriority is 0: no election makes it the master.
+bool is_never_elected(const SentinelInputs &inputs, const KeeperUid &uid);
 
 /// What the beats say about the named master.
 struct MasterHealth {

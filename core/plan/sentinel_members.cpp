@@ -8,12 +8,6 @@ namespace stolon::core::sentinel {
 
 namespace {
 
-/// A node that has nothing and asks to be told what to become.
-bool is_blank(const NodeInfo &node) {
-	return node.phase == NodePhase::Waiting && node.db.empty() && node.system_id.empty() &&
-	       !node.host.empty() && node.port > 0;
-}
-
 /// A member that has no db at the moment although its launcher holds this cluster's data: those of
 /// an incarnation that the view has forgotten. The launcher keeps them aside when it gets a new
 /// one.
@@ -21,87 +15,6 @@ bool lost_its_db(const SentinelInputs &inputs, const Keeper *keeper, const NodeI
 	return keeper && keeper->db.empty() && !node.db.empty() &&
 	       node.system_id == inputs.data.system_id;
 }
-
-Keeper &put_keeper(ClusterData &data, const NodeInfo &node) {
-	Keeper &keeper = data.keepers[node.uid];
-	keeper.uid = node.uid;
-	keeper.host = node.host;
-	keeper.port = node.port;
-	return keeper;
-}
-
-}  // namespace
-
-SentinelDecision name_first_master(const SentinelInputs &inputs) {
-	const NodeInfo *chosen = nullptr;
-	for (const auto &[uid, node] : inputs.nodes) {
-		// A new, empty cluster beside existing data would take its clients away from them.
-		if (!node.db.empty() || !node.system_id.empty()) {
-			return wait_for("S-01", "Keeper " + uid.value + " has data (system identifier " +
-			                            node.system_id + ", db " + node.db.value +
-			                            "), so no empty first master is named beside it. Move that "
-			                            "data directory away, or stop its launcher, to go on.");
-		}
-		if (!chosen && is_blank(node)) {
-			chosen = &node;
-		}
-	}
-	if (!chosen) {
-		return wait_for("S-01",
-		                "No waiting node without data is present that could become the "
-		                "first master.");
-	}
-	Draft draft(inputs);
-	put_keeper(draft.data, *chosen);
-	const Db *db = draft.replace_db(chosen->uid, DbInit::New, {});
-	if (!db) {
-		return wait_for("S-01", "No unused db uid is at hand.");
-	}
-	draft.data.master = db->uid;
-	draft.data.named_at = {};
-	draft.data.epoch = inputs.data.epoch.next();
-	const std::string sentence =
-	    "Keeper " + chosen->uid.value + " at " + chosen->host + ":" + std::to_string(chosen->port) +
-	    " is the first waiting node and becomes the first master, db " + db->uid.value + ".";
-	SentinelDecision decision = std::move(draft).finish("S-01", sentence);
-	decision.write_master = true;
-	return decision;
-}
-
-SentinelDecision finish_initialising(const SentinelInputs &inputs, const Db &master) {
-	const BeatObservation *seen = beat_of(inputs, master.keeper);
-	const bool beats = seen && seen->beat.db == master.uid &&
-	                   seen->beat.epoch == inputs.data.epoch &&
-	                   seen->beat.master_revision == inputs.master_revision &&
-	                   !seen->beat.released && seen->beat.writable;
-	const NodeInfo *node = node_of(inputs, master.keeper);
-	if (!beats || !node || node->db != master.uid || node->system_id.empty()) {
-		return wait_for("S-02", "Waiting for the first master " + master.uid.value + " on keeper " +
-		                            master.keeper.value +
-		                            " to be writable and for its launcher to report the system "
-		                            "identifier.");
-	}
-	Draft draft(inputs);
-	draft.data.phase = ClusterPhase::Normal;
-	draft.data.system_id = node->system_id;
-	Db &db = draft.data.dbs.at(master.uid);
-	db.init = DbInit::None;
-	draft.touch(db);
-	SentinelDecision decision = std::move(draft).finish(
-	    "S-02", "The first master " + master.uid.value + " on keeper " + master.keeper.value +
-	                " is writable at " + seen->beat.position.to_string() + "; system identifier " +
-	                node->system_id + ".");
-	HistoryEvent event;
-	event.kind = "init";
-	event.epoch = inputs.data.epoch;
-	event.to = master.keeper;
-	event.chosen = seen->beat.position;
-	event.reason = decision.reasons.front().text;
-	decision.event = std::move(event);
-	return decision;
-}
-
-namespace {
 
 using Step = std::optional<SentinelDecision>;
 
@@ -130,13 +43,15 @@ Step add_nodes(const SentinelInputs &inputs) {
 			continue;
 		}
 		if (!keeper) {
-			put_keeper(draft.data, node);
+			draft.put_keeper(node);
 			added.push_back(uid.value + " at " + node.host + ":" + std::to_string(node.port));
 		}
 		if (with_db && !room) {
 			left_out.push_back(uid.value);
 		} else if (with_db) {
-			if (const Db *db = draft.replace_db(uid, DbInit::Resync, inputs.data.master)) {
+			// Nothing is known any more of an incarnation that the view has forgotten.
+			if (const Db *db =
+			        draft.replace_db(uid, DbInit::Resync, inputs.data.master, !is_blank(node))) {
 				added.push_back(uid.value + " with db " + db->uid.value);
 			}
 		}
@@ -267,6 +182,7 @@ Step record_clones(const SentinelInputs &inputs) {
 		if (db.init == DbInit::Resync && info && info->role == PgRole::Standby &&
 		    info->position.lsn.valid() && node && node->db == uid) {
 			db.init = DbInit::None;
+			db.clone_anew = false;
 			draft.touch(db);
 			done.push_back(uid.value + " on " + db.keeper.value);
 		}
@@ -278,7 +194,7 @@ Step record_clones(const SentinelInputs &inputs) {
 	                               "Cloned and running as a standby: " + join(done, ", ") + ".");
 }
 
-/// S-25.
+/// S-28.
 Step record_history(const SentinelInputs &inputs) {
 	const auto master = lineage_of_master(inputs);
 	if (inputs.data.phase != ClusterPhase::Normal || !master || master->history.empty()) {
@@ -292,7 +208,7 @@ Step record_history(const SentinelInputs &inputs) {
 	draft.data.master_history = history;
 	const HistoryEntry &parent = history.history.back();
 	return std::move(draft).finish(
-	    "S-25", "Recorded: the master is on timeline " + std::to_string(history.timeline.value) +
+	    "S-28", "Recorded: the master is on timeline " + std::to_string(history.timeline.value) +
 	                ", which began on timeline " + std::to_string(parent.timeline.value) + " at " +
 	                parent.end.to_string() + ".");
 }

@@ -10,7 +10,7 @@ namespace stolon::core::sentinel {
 SentinelDecision name_first_master(const SentinelInputs &inputs);
 /// S-02; nothing is written while the first master is not writable.
 SentinelDecision finish_initialising(const SentinelInputs &inputs, const Db &master);
-/// S-09 to S-13, S-25 and S-26, the first that has something to do; no election is open.
+/// S-09 to S-13, S-28 and S-26, the first that has something to do; no election is open.
 SentinelDecision keep_members(const SentinelInputs &inputs);
 
 }  // namespace stolon::core::sentinel

@@ -74,9 +74,14 @@ SentinelDecision open_election(const SentinelInputs &inputs, const Db &master,
 	election.reason = health.sentence;
 	election.lease_runs_for = lease_runs_for(inputs, master);
 
+	for (const auto &witness : electorate.witnesses) {
+		electorate.voters.push_back(witness);
+	}
 	std::vector<std::string> names;
 	for (const auto &voter : electorate.voters) {
-		names.push_back(voter.value + " on " + inputs.data.find_db(voter)->keeper.value);
+		const KeeperUid &keeper = inputs.data.find_db(voter)->keeper;
+		names.push_back(voter.value + " on " + keeper.value +
+		                (is_never_elected(inputs, keeper) ? " (failoverPriority 0)" : ""));
 	}
 	std::string sentence = health.sentence + " Election of epoch " +
 	                       std::to_string(draft.data.epoch.value) + " is opened, last known is " +
@@ -105,7 +110,11 @@ SentinelDecision open_election(const SentinelInputs &inputs, const Db &master,
 }
 
 std::string why_nobody(const Electorate &electorate) {
-	return electorate.excluded.empty() ? "there is no standby" : join(electorate.excluded, "; ");
+	std::vector<std::string> reasons = electorate.excluded;
+	for (const auto &witness : electorate.witnesses) {
+		reasons.push_back(witness.value + ": its failoverPriority is 0");
+	}
+	return reasons.empty() ? "there is no standby" : join(reasons, "; ");
 }
 
 /// A server that has just been started again in place, and crashes again, will not do better next
@@ -185,6 +194,7 @@ Electorate close_followers(const SentinelInputs &inputs, const Db &master, WalPo
 	Electorate close;
 	Electorate all = find_electorate(inputs, master.uid, {});
 	close.excluded = std::move(all.excluded);
+	close.witnesses = std::move(all.witnesses);
 	for (const auto &voter : all.voters) {
 		const KeeperInfo &info = *info_of(inputs, *inputs.data.find_db(voter));
 		if (!info.unfit.empty()) {
@@ -238,7 +248,9 @@ Electorate find_electorate(const SentinelInputs &inputs, const DbUid &out, WalPo
 			continue;
 		}
 		const std::string why = objection(inputs, db, last_known);
-		if (why.empty()) {
+		if (why.empty() && is_never_elected(inputs, db.keeper)) {
+			electorate.witnesses.push_back(uid);
+		} else if (why.empty()) {
 			electorate.voters.push_back(uid);
 		} else {
 			electorate.excluded.push_back(uid.value + " on " + db.keeper.value + ": " + why);

@@ -62,10 +62,11 @@ struct SentinelDecision {
 /// One step; called again after each change. At most one kind of step is taken at a time, in the
 /// order of the rules:
 ///
-///  S-01 no master yet (Initializing): name the first waiting node, without data, master with
+///  S-01 no master yet (Initializing): name a waiting node, without data, master with
 ///       init=New, epoch 1.
 ///  S-02 the first master beats and is writable: phase Normal, system_id learned, init=None.
-///  S-03 the election is open and can be decided: name the winner.
+///  S-03 the election is open and can be decided: name the winner. Whoever has failoverPriority 0
+///       is asked and never wins; among equals the higher priority wins, then the lower keeper uid.
 ///  S-04 the election is open and nobody may win: name the old master again (a new epoch), when
 ///       every voter that is present has voted or electionPatience is over, and only once the old
 ///       master's node or its keeper is present again.
@@ -88,17 +89,22 @@ struct SentinelDecision {
 ///  open
 ///       an election although its lease still runs. Not within 2 x failInterval of the naming.
 ///       Nobody is asked (S-14) or named (S-03, S-04) before that lease is over.
-///  S-25 the master's timeline has changed: record its history, for an election in which nobody who
+///  S-28 the master's timeline has changed: record its history, for an election in which nobody who
 ///       is present knows it.
 ///  S-26 the master of this term was writable and is in recovery again: note in `named_at` how far
 ///       it had come, as its beats tell less now, and another sentinel may not have seen more.
+///  S-27 the first master (Initializing) has never beaten and its launcher is gone, or refuses to
+///  go
+///       on: another waiting node becomes the first master, in a new epoch. Nothing can have been
+///       acknowledged.
 ///
 ///  A switchover (docs/decisions/0016-switchover.md), before the rules above:
 ///
 ///  S-20 a switchover is requested: accept it (step Checkpoint), or refuse it with the reason. One
 ///       that is scheduled waits for its time; one that is late by more than its max_delay is
 ///       refused.
-///  S-21 the master has written the checkpoint, the target a restartpoint (or half of the step's time
+///  S-21 the master has written the checkpoint, the target a restartpoint (or half of the step's
+///  time
 ///       is over), and the target is close: step Pause.
 ///  S-22 every proxy that is present says that its clients wait and no transaction is open: step
 ///       Stop. The master's launcher stops it and releases; S-06 and S-03 follow, where a target

@@ -102,6 +102,10 @@ std::string objection_to_target(const SentinelInputs &inputs, const DbUid &uid) 
 	if (uid == inputs.data.master) {
 		return name + " is the master already";
 	}
+	if (is_never_elected(inputs, keeper->uid)) {
+		return name + " has failoverPriority 0, so it never becomes the master; " +
+		       "`stolonctl update` changes that";
+	}
 	const KeeperInfo *info = info_of(inputs, *db);
 	if (!info) {
 		return name + " is not present";
@@ -157,11 +161,11 @@ std::string objection_to_lag(const SentinelInputs &inputs, const Db &master, con
 	return {};
 }
 
-/// The standby with the smallest known lag that nothing speaks against; among equals the lower
-/// keeper uid. Empty: nobody, and `why` says so.
+/// The standby with the smallest known lag that nothing speaks against; among equals the one
+/// with the higher failoverPriority, then the lower keeper uid. Empty: nobody, and `why` says so.
 DbUid choose_target(const SentinelInputs &inputs, const Db &master, std::string &why) {
 	std::vector<std::string> objections;
-	std::optional<std::tuple<std::uint64_t, KeeperUid, DbUid>> best;
+	std::optional<std::tuple<std::uint64_t, int, KeeperUid, DbUid>> best;
 	for (const auto &[uid, db] : inputs.data.dbs) {
 		const Keeper *keeper = inputs.data.find_keeper(db.keeper);
 		if (uid == master.uid || !keeper || keeper->db != uid) {
@@ -172,11 +176,13 @@ DbUid choose_target(const SentinelInputs &inputs, const Db &master, std::string 
 			continue;
 		}
 		const auto lag = lag_of(inputs, master, db);
-		const std::tuple candidate(lag.value_or(UINT64_MAX), db.keeper, uid);
+		const std::tuple candidate(lag.value_or(UINT64_MAX),
+		                           -inputs.data.spec.failover_priority_of(db.keeper), db.keeper,
+		                           uid);
 		best = best ? std::min(*best, candidate) : candidate;
 	}
 	why = objections.empty() ? "there is no standby" : join(objections, "; ");
-	return best ? std::get<2>(*best) : DbUid();
+	return best ? std::get<3>(*best) : DbUid();
 }
 
 /// Whether it is for now; otherwise a wait, or the refusal of one whose time has passed.

@@ -101,6 +101,37 @@ sub fault {
 	return $self->lab('fault', @fault) =~ / at (\d+)$/ ? $1 : die "lab fault tells no time\n";
 }
 
+# Packets between two members vanish; both still reach everybody else. `heal` of $one undoes it.
+sub cut_between {
+	my ($self, $one, $other) = @_;
+	my ($failed, $out, $err) = run_command('python3', '-Bc', <<'PYTHON', $self->{dir}, $one, $other);
+import sys
+from lablib import cluster
+lab = cluster.Lab(sys.argv[1])
+lab.load()
+lab.network.cut_between(*sys.argv[2:])
+lab.data["cut"][sys.argv[2]] = "from " + sys.argv[3]
+lab.save()
+PYTHON
+	die "$one was not cut from $other: $err\n" if $failed;
+	return;
+}
+
+# A process of a node's Postgres by the title that it gives itself; undef: there is none.
+sub server_process {
+	my ($self, $node, $title) = @_;
+	my ($postmaster) = split /\n/, FencedServer::read_text("$self->{dir}/$node/data/postgres/postmaster.pid");
+	my %children = FencedServer::children_of($postmaster);
+	return (grep { $children{$_} =~ $title } sort keys %children)[0];
+}
+
+# What a member publishes under this key, as a hash; undef: nothing.
+sub published {
+	my ($self, $key) = @_;
+	my $text = $self->etcdctl('get', '--print-value-only', $self->key($key));
+	return $text eq '' ? undef : JSON::PP::decode_json($text);
+}
+
 sub env {
 	my ($self, $key) = @_;
 	for my $line (split /\n/, $self->lab('env')) {

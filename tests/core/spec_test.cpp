@@ -263,15 +263,16 @@ TEST(ManagedParameters, AreMatchedInAnyCase) {
 TEST(SpecWriting, InEffectShowsEveryOptionAndKeepsTheUnknown) {
 	const ClusterSpec given =
 	    spec(R"({"FAILINTERVAL":"2s","mine":{"x":1.5},"minSynchronousStandbys":2})");
-	EXPECT_EQ(spec_to_json(given).dump(),
-	          R"({"initMode":"new","failInterval":"2s","sleepInterval":"5s",)"
-	          R"("requestTimeout":"0s","proxyTimeout":"10s","syncTimeout":"0s",)"
-	          R"("electionPatience":"1s","keeperStallTimeout":"0s","recoveryTimeout":"0s",)"
-	          R"("walStallTimeout":"0s","minWalFreeSpace":33554432,)"
-	          R"("maxStandbyLag":1048576,"maxReadLag":0,"onMasterCrash":"failover",)"
-	          R"("maxStandbys":20,)"
-	          R"("additionalWalSenders":5,"defaultSSLMode":"","newConfig":{"dataChecksums":true},)"
-	          R"("pgParameters":{},"pgHBA":[],"mine":{"x":1.5},"minSynchronousStandbys":2})");
+	EXPECT_EQ(
+	    spec_to_json(given).dump(),
+	    R"({"initMode":"new","failInterval":"2s","sleepInterval":"5s",)"
+	    R"("requestTimeout":"0s","proxyTimeout":"10s","syncTimeout":"0s",)"
+	    R"("electionPatience":"1s","keeperStallTimeout":"0s","recoveryTimeout":"0s",)"
+	    R"("walStallTimeout":"0s","minWalFreeSpace":33554432,)"
+	    R"("maxStandbyLag":1048576,"maxReadLag":0,"onMasterCrash":"failover",)"
+	    R"("maxStandbys":20,)"
+	    R"("additionalWalSenders":5,"defaultSSLMode":"","keepers":{},"newConfig":{"dataChecksums":true},)"
+	    R"("pgParameters":{},"pgHBA":[],"mine":{"x":1.5},"minSynchronousStandbys":2})");
 	ClusterSpec again = spec(spec_to_json(given).dump());
 	again.raw = given.raw;
 	EXPECT_EQ(again, given);

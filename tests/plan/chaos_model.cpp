@@ -76,6 +76,9 @@ Chaos::Chaos(unsigned seed, int hosts) : random_(seed) {
 	spec.fail_interval = seconds(1);
 	spec.sleep_interval = seconds(1);
 	spec.max_standby_lag = 5000;
+	if (hosts > 3) {
+		spec.keepers[KeeperUid{"k4"}].failover_priority = 0;
+	}
 	store_.data = initial_clusterdata(spec, "0123456789abcdef");
 	store_.data_revision = store_.revision;
 	for (int i = 1; i <= hosts; ++i) {
@@ -408,6 +411,9 @@ void Chaos::check_winner(const ClusterData &before, const SentinelDecision &deci
 		return;
 	}
 	++failovers_;
+	if (before.spec.failover_priority_of(winner->keeper) == 0) {
+		fail(winner->keeper.value + " has failoverPriority 0 and wins");
+	}
 	const ChaosHost *host = server_of(winner->uid);
 	if (!host || host->primary) {
 		return;  // died or was replaced since it voted
@@ -421,6 +427,7 @@ void Chaos::check_winner(const ClusterData &before, const SentinelDecision &deci
 		if (other.up && other.vote && other.vote->epoch == before.election->epoch && other.data &&
 		    store_.infos.contains(other.uid) && store_.infos.at(other.uid).vote &&
 		    other.data->wal.has_more_than(host->data->wal) &&
+		    before.spec.failover_priority_of(other.uid) != 0 &&
 		    host->data->wal.is_within(other.data->wal, half_record) &&
 		    std::find(before.election->voters.begin(), before.election->voters.end(),
 		              other.data->db) != before.election->voters.end() &&

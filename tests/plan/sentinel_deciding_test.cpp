@@ -271,8 +271,35 @@ TEST(SentinelDecision, WhoMayHaveTheWinnersNextTimelineNumberAlreadyStartsAnew) 
 		}
 		const SentinelDecision decision = world.plan();
 		ASSERT_EQ(decision.data.master, world.db("k4"));
-		EXPECT_EQ(decision.data.db_of(KeeperUid{"k3"})->uid == world.db("k3"), present);
+		const Db &k3 = *decision.data.db_of(KeeperUid{"k3"});
+		EXPECT_EQ(k3.uid == world.db("k3"), present);
+		EXPECT_EQ(k3.clone_anew, !present) << "pg_rewind would take one timeline 2 for the other";
+		EXPECT_TRUE(decision.data.db_of(KeeperUid{"k2"})->clone_anew);
 	}
+}
+
+TEST(SentinelDecision, DataThatMustNotBeRewoundAreNotRewoundAfterAnotherElectionEither) {  // C-2
+	World world = World::running();
+	world.open_election();
+	world.vote("k2", at(1, 0x5000100));
+	world.vote("k3", at(1, 0x5000100));
+	world.in.beats.at(KeeperUid{"k1"}).beat.writable = false;
+	SentinelDecision decision = world.plan();
+	ASSERT_TRUE(decision.data.db_of(KeeperUid{"k1"})->clone_anew);
+	world.apply(decision);
+	world.beat("k2", at(2, 0x5000200));
+	world.in.beats.at(KeeperUid{"k2"}).beat.released = true;
+	world.info("k3").position = at(2, 0x5000200);
+	world.info("k3").history = {{Timeline{1}, Lsn{0x5000100}}};
+	world.info("k3").streaming = true;
+	world.apply(world.plan());
+	ASSERT_TRUE(world.in.data.election.has_value());
+	world.vote("k3", at(2, 0x5000200));
+	world.in.beats.at(KeeperUid{"k2"}).beat.writable = true;
+	decision = world.plan();
+	ASSERT_EQ(decision.data.master, world.db("k3"));
+	EXPECT_FALSE(decision.data.db_of(KeeperUid{"k2"})->clone_anew) << "it was writable there";
+	EXPECT_TRUE(decision.data.db_of(KeeperUid{"k1"})->clone_anew) << "the copy was not made yet";
 }
 
 TEST(SentinelDecision, ABeatBeforeThePromotionDoesNotTellOfIt) {  // C-2

@@ -1,4 +1,4 @@
-// What an election knows about those that are silent, late or gone: S-03, S-14, S-25, S-26.
+// What an election knows about those that are silent, late or gone: S-03, S-14, S-28, S-26.
 #include <gtest/gtest.h>
 
 #include "core/plan/sentinel_plan.h"
@@ -94,7 +94,7 @@ TEST(SentinelKnowledge, TheMastersHistoryIsRecordedOnceItIsWritable) {
 	EXPECT_FALSE(quiet.plan().write);
 	const SentinelDecision decision = world.plan();
 	ASSERT_TRUE(decision.write);
-	EXPECT_EQ(rule_of(decision), "S-25");
+	EXPECT_EQ(rule_of(decision), "S-28");
 	EXPECT_FALSE(decision.write_master);
 	EXPECT_EQ(decision.data.master_history,
 	          (TimelineHistory{Timeline{2}, {{Timeline{1}, Lsn{0x4800000}}}}));

@@ -50,6 +50,59 @@ TEST(SentinelFirstMaster, NodesThatAreNotWaitingOrHaveNoAddressAreNotNamed) {
 	EXPECT_FALSE(world.plan().write);
 }
 
+TEST(SentinelFirstMaster, OneThatIsGoneAndHasNeverBeatenIsReplaced) {
+	for (const bool refuses : {false, true}) {
+		World world = World::uninitialised();
+		for (const char *keeper : {"k1", "k2", "k3"}) {
+			world.add_blank_node(keeper);
+		}
+		world.apply(world.plan());
+		const DbUid first = world.in.data.master;
+		world.apply(world.plan());  // S-09 makes keepers of the others
+		world.pass(seconds(3600));
+		EXPECT_FALSE(world.plan().write) << "initdb may take its time";
+		if (refuses) {
+			world.node("k1").phase = NodePhase::Refusing;
+		} else {
+			world.vanish("k1");
+		}
+		World alone = world;
+		alone.vanish("k2");
+		alone.vanish("k3");
+		EXPECT_FALSE(alone.plan().write) << "nobody else is there";
+		World beaten = world;
+		beaten.beat("k1", at(1, 0x1500000));
+		EXPECT_FALSE(beaten.plan().write) << "it may have acknowledged something";
+		const SentinelDecision decision = world.plan();
+		ASSERT_TRUE(decision.write);
+		EXPECT_EQ(rule_of(decision), "S-27");
+		EXPECT_TRUE(decision.write_master);
+		EXPECT_EQ(decision.guard_beat_of, KeeperUid{"k1"});
+		EXPECT_EQ(decision.guard_beat_revision, 0);
+		EXPECT_EQ(decision.data.epoch, world.in.data.epoch.next());
+		EXPECT_EQ(decision.data.phase, ClusterPhase::Initializing);
+		EXPECT_EQ(decision.data.master_keeper()->uid.value, "k2");
+		EXPECT_EQ(decision.data.db_of(KeeperUid{"k2"})->init, DbInit::New);
+		EXPECT_EQ(decision.data.find_db(first), nullptr);
+		const Db *old = decision.data.db_of(KeeperUid{"k1"});
+		ASSERT_NE(old, nullptr);
+		EXPECT_EQ(old->init, DbInit::Resync) << "what it made meanwhile is kept aside";
+		EXPECT_EQ(old->follow, decision.data.master);
+	}
+}
+
+TEST(SentinelFirstMaster, OneThatIsGoneIsNotReplacedAtOnce) {
+	World world = World::uninitialised();
+	world.add_blank_node("k1");
+	world.apply(world.plan());
+	world.add_blank_node("k2");
+	world.apply(world.plan());
+	world.vanish("k1");
+	world.in.contact_since = world.in.now;
+	EXPECT_FALSE(world.plan().write);
+	EXPECT_EQ(world.plan().wake_at, world.in.now + seconds(10));
+}
+
 TEST(SentinelFirstMaster, NormalOnlyOnceItBeatsWritableAndSaysItsSystemId) {
 	World world = World::uninitialised();
 	world.add_blank_node("k1");

@@ -1,0 +1,86 @@
+// `stolonctl update`: changes the cluster spec.
+#include <cstdio>
+
+#include "core/model/spec_patch.h"
+#include "stolonctl/commands.h"
+#include "stolonctl/connection.h"
+#include "store/program/blocking.h"
+
+namespace stolon::ctl {
+
+namespace {
+
+constexpr int max_attempts = 5;
+
+enum class Outcome { Done, Raced, Failed };
+
+/// One read, change and write; Raced: the sentinel has written in between.
+Outcome attempt(store::Store &store, const program::CommonOptions &common,
+                const core::Json &patch) {
+	const std::string key = keys_of(common).clusterdata();
+	store::RangeRequest range;
+	range.key = key;
+	const auto read = program::range_and_wait(store, std::move(range), store_timeout);
+	if (!read) {
+		fail(common, read.error());
+		return Outcome::Failed;
+	}
+	if (read->kvs.empty()) {
+		fail(program::ExitFailed, "cluster \"" + common.cluster_name + "\" is not initialised");
+		return Outcome::Failed;
+	}
+	auto data = core::parse_clusterdata(read->kvs.front().value);
+	if (!data) {
+		fail(program::ExitFailed, data.error().message);
+		return Outcome::Failed;
+	}
+	auto spec = core::patch_spec(data->spec, patch);
+	if (!spec) {
+		fail(program::ExitFailed, "the patch is refused: " + spec.error().message);
+		return Outcome::Failed;
+	}
+	data->spec = *std::move(spec);
+	++data->generation;
+	store::TxnRequest request;
+	request.compares = {{store::Compare::Field::ModRevision, key, read->kvs.front().mod_revision}};
+	request.then_ops = {store::Op::put(key, core::clusterdata_to_text(*data))};
+	const auto response = program::txn_and_wait(store, std::move(request), store_timeout);
+	if (!response) {
+		// The same change once more does no harm if it was written.
+		if (response.error().kind == core::ErrorKind::Unknown) {
+			return Outcome::Raced;
+		}
+		fail(common, response.error());
+		return Outcome::Failed;
+	}
+	return response->succeeded ? Outcome::Done : Outcome::Raced;
+}
+
+}  // namespace
+
+int run_update(const program::CommonOptions &common, const std::string &patch_text) {
+	const auto patch = core::Json::parse(patch_text);
+	if (!patch) {
+		return fail(program::ExitUsage, "the patch is not JSON: " + patch.error().message)
+		    .exit_code;
+	}
+	auto connected = connect(common);
+	if (Failure *failure = std::get_if<Failure>(&connected)) {
+		return failure->exit_code;
+	}
+	store::Store &store = *std::get<std::unique_ptr<store::Store>>(connected);
+	for (int i = 0; i < max_attempts; ++i) {
+		switch (attempt(store, common, *patch)) {
+			case Outcome::Done:
+				std::puts("the spec is changed");
+				return program::ExitOk;
+			case Outcome::Failed:
+				return program::ExitFailed;
+			case Outcome::Raced:
+				break;
+		}
+	}
+	return fail(program::ExitFailed, "the cluster changes all the time; try again").exit_code;
+}
+
+}  // namespace stolon::ctl

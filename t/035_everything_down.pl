@@ -1,0 +1,73 @@
+# Goal: when everything goes down at once, the cluster is the same when it is back, in whatever order its parts return: the
+# last master is master again, or, when its node does not return, the most advanced of the others. Nothing is made anew.
+# Method: all nodes, sentinels and etcd are killed under writing clients; then they are started, etcd first or last, once
+# without the master's node.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use StolonLab;
+use Test::More;
+
+my $lab = StolonLab->new(spec => { failInterval => '3s' });
+$lab->make_table;
+my $system = $lab->clusterdata->{systemID};
+my $rows = 0;
+
+sub add_rows {
+	my ($master) = @_;
+	$lab->sql($master, qq{insert into acked select 'all', n from generate_series($rows + 1, $rows + 100) n});
+	$rows += 100;
+	my $lsn = $lab->sql($master, 'select pg_current_wal_flush_lsn()');
+	StolonLab::poll_until("the standbys have flushed up to $lsn", sub {
+		$lab->sql($master, "select count(*) = 2 and bool_and(flush_lsn >= '$lsn') from pg_stat_replication") eq 't';
+	});
+	return;
+}
+
+sub everything_down {
+	$lab->fault('kill-node', $_) for $lab->nodes;
+	$lab->fault('kill-sentinel', $_) for 'sentinel1', 'sentinel2';
+	$lab->fault('stop-etcd');
+	return;
+}
+
+sub check {
+	my ($master, $what) = @_;
+	is($lab->sql($master, q{select count(*) from acked where source = 'all'}), $rows, "$what: every row is there");
+	is($lab->clusterdata->{systemID}, $system, "$what: the same database");
+	is(scalar(grep { $_->{kind} eq 'init' } $lab->history), 1, "$what: nothing was initialised again");
+	return;
+}
+
+my $master = $lab->master;
+for my $order ([ 'etcd first', 'etcd', 'sentinel1', 'sentinel2', $lab->nodes ],
+	[ 'the store last, the master first', $master, (grep { $_ ne $master } $lab->nodes), 'sentinel1', 'sentinel2', 'etcd' ]) {
+	my ($what, @members) = @$order;
+	$master = $lab->master;
+	add_rows($master);
+	my %db = map { $_ => $lab->clusterdata->{keepers}{$_}{db} } $lab->nodes;
+	everything_down();
+	$lab->lab('heal', $_) for @members;
+	$master = $lab->wait_until_whole;
+	ok($master, "$what: $master is master, the others follow");
+	check($master, $what);
+	my %after = map { $_ => $lab->clusterdata->{keepers}{$_}{db} } $lab->nodes;
+	is($after{$master}, $db{$master}, "$what: with the data that it had");
+}
+
+# ---- The master's node stays away
+
+add_rows($master);
+everything_down();
+my @others = grep { $_ ne $master } $lab->nodes;
+$lab->lab('heal', $_) for @others, 'sentinel1', 'sentinel2', 'etcd';
+my $new = $lab->wait_for_master_other_than($master);
+ok((grep { $_ eq $new } @others), "$new is master in the place of $master");
+StolonLab::poll_until("$new answers", sub { $lab->sql($new, 'select 1') });
+check($new, 'without the old master');
+$lab->lab('heal', $master);
+is($lab->wait_until_whole, $new, 'the old master follows when it is back');
+check($new, 'with the old master');
+done_testing();
