@@ -3,6 +3,7 @@
 #include "extension/bridge/worker.h"
 #include "extension/fence/gate.h"
 #include "extension/fence/shared.h"
+#include "extension/keeper/complaints.h"
 
 #include "extension/bridge/pg.h"
 
@@ -31,6 +32,7 @@ PGDLLEXPORT void _PG_init(void) {
 	make_postmaster_instance();
 	request_shared_state();
 	install_gates();
+	install_complaint_hook();
 	register_worker("stolon lease worker", "stolon_lease_main");
 	register_worker("stolon keeper worker", "stolon_keeper_main");
 }

@@ -94,6 +94,7 @@ void Observations::update() {
 	update_values(mirror_, keys_.nodes(), nodes_, core::parse_node_info);
 	update_values(mirror_, keys_.beats(), beats_, core::parse_beat);
 	update_beats();
+	update_progress();
 	update_proxies();
 }
 
@@ -168,6 +169,20 @@ void Observations::update_proxies() {
 	}
 }
 
+/// What becomes of a host whose launcher and keeper are both away is not known.
+void Observations::update_progress() {
+	std::erase_if(progress_, [this](const auto &pair) {
+		return !mirror_.find(keys_.keeper_info(pair.first)) &&
+		       !mirror_.find(keys_.node(pair.first));
+	});
+	for (const auto &[key, value] : infos_.by_key) {
+		const store::MirrorEntry *entry = mirror_.find(key);
+		if (value.parsed && entry) {
+			progress_[value.parsed->uid].note(*value.parsed, entry->seen_at);
+		}
+	}
+}
+
 void Observations::update_beats() {
 	for (const auto &[key, value] : beats_.by_key) {
 		const auto uid = keeper_in(key, keys_.beats());
@@ -231,6 +246,11 @@ core::SentinelInputs Observations::inputs(core::Instant now) const {
 	for (const auto &[key, value] : infos_.by_key) {
 		if (value.parsed) {
 			inputs.infos.emplace(value.parsed->uid, *value.parsed);
+		}
+	}
+	for (const auto &[uid, progress] : progress_) {
+		if (!progress.streams() || !inputs.infos.contains(uid)) {
+			inputs.standstill_since.emplace(uid, progress.got_on_at());
 		}
 	}
 	for (const auto &[key, value] : nodes_.by_key) {

@@ -9,6 +9,7 @@
 
 #include "core/model/keys.h"
 #include "core/plan/sentinel_plan.h"
+#include "core/plan/standby_progress.h"
 #include "store/mirror.h"
 
 namespace stolon::sentinel {
@@ -53,6 +54,7 @@ private:
 	void update_beats();
 	void update_switchover(core::Instant seen_at);
 	void update_proxies();
+	void update_progress();
 	void add_beats(core::SentinelInputs &inputs) const;
 
 	const store::Mirror &mirror_;
@@ -77,6 +79,7 @@ private:
 	std::string switchover_;                          ///< the id of the one seen last
 	core::SwitchoverPhase switchover_step_ = core::SwitchoverPhase::Requested;
 	core::Instant switchover_seen_at_, switchover_step_seen_at_;
+	std::map<core::KeeperUid, core::StandbyProgress> progress_;
 	/// The last good beat per keeper, also after its key has vanished.
 	std::map<core::KeeperUid, core::BeatObservation> last_beats_;
 };

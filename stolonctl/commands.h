@@ -36,6 +36,8 @@ int run_switchover(const program::CommonOptions &common, const SwitchoverOptions
 int run_diverged(const program::CommonOptions &common, const std::string &keeper);
 /// Changes the spec by a JSON patch.
 int run_update(const program::CommonOptions &common, const std::string &patch_text);
+/// Forgets a keeper that is not there any more. Refused for the master and for one that is present.
+int run_removekeeper(const program::CommonOptions &common, const std::string &keeper);
 /// Prints the spec in effect as JSON.
 int run_spec(const program::CommonOptions &common);
 

@@ -60,6 +60,23 @@ std::variant<ClusterView, Failure> load_view(store::Store &store,
 	return std::move(*view);
 }
 
+std::variant<ChangeBase, Failure> load_for_change(store::Store &store,
+                                                  const program::CommonOptions &common) {
+	store::RangeRequest request;
+	request.key = keys_of(common).clusterdata();
+	auto read = program::range_and_wait(store, std::move(request), store_timeout);
+	auto loaded = load_view(store, common);
+	if (Failure *failure = std::get_if<Failure>(&loaded)) {
+		return *failure;
+	}
+	ClusterView &view = std::get<ClusterView>(loaded);
+	if (!view.data || !read || read->kvs.empty()) {
+		return fail(program::ExitFailed,
+		            "cluster \"" + common.cluster_name + "\" is not initialised");
+	}
+	return ChangeBase{std::move(read->kvs.front()), std::move(view)};
+}
+
 std::variant<ClusterView, Failure> load_initialised(const program::CommonOptions &common) {
 	auto store = connect(common);
 	if (Failure *failure = std::get_if<Failure>(&store)) {

@@ -32,6 +32,15 @@ std::variant<ClusterView, Failure> load_view(store::Store &store,
 /// As load_view, and the cluster has been initialised.
 std::variant<ClusterView, Failure> load_initialised(const program::CommonOptions &common);
 
+/// The cluster as it is, and the clusterdata that a change of it is to be compared with. The view
+/// is read later than that, so that it cannot be older.
+struct ChangeBase {
+	store::KeyValue clusterdata;
+	ClusterView view;  ///< with `data`
+};
+std::variant<ChangeBase, Failure> load_for_change(store::Store &store,
+                                                  const program::CommonOptions &common);
+
 core::Keys keys_of(const program::CommonOptions &common);
 
 }  // namespace stolon::ctl

@@ -81,6 +81,12 @@ int main(int argc, char **argv) {
 	                         "List what was set aside on the keepers: WAL that only one of them "
 	                         "had, and data directories that were replaced.");
 	diverged->add_option("keeper", diverged_keeper, "Only of this keeper");
+	std::string removed;
+	CLI::App *removekeeper = add(
+	    "removekeeper",
+	    "Forget a keeper that is not there any more, with its replication slots. Refused for the "
+	    "master, and for a keeper that is present. Its data directory is not touched.");
+	removekeeper->add_option("keeper", removed, "The keeper's uid")->required();
 	CLI::App *spec = add("spec", "Print the cluster spec in effect, as JSON.");
 	CLI::App *update = add("update",
 	                       "Change the cluster spec, at once and while everything runs: "
@@ -108,6 +114,9 @@ int main(int argc, char **argv) {
 	}
 	if (diverged->parsed()) {
 		return ctl::run_diverged(common, diverged_keeper);
+	}
+	if (removekeeper->parsed()) {
+		return ctl::run_removekeeper(common, removed);
 	}
 	if (spec->parsed()) {
 		return ctl::run_spec(common);

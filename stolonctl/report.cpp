@@ -29,6 +29,9 @@ void add_info(KeeperStatus &status, const KeeperInfo &info, const ClusterView &v
 	status.role = info.role;
 	status.position = info.position;
 	status.streaming = info.streaming;
+	status.catching_up = info.catching_up;
+	status.trouble = info.trouble;
+	status.trouble_since = info.trouble_since;
 	status.applied_generation = info.generation;
 	status.writable = status.named_master && info.writable && info.writable_epoch == data.epoch;
 	status.voted = data.election && info.vote && info.vote->epoch == data.election->epoch;
@@ -99,6 +102,12 @@ void add_warnings(StatusReport &report, const ClusterView &view) {
 		if (!keeper.unfit.empty()) {
 			report.warnings.push_back(name +
 			                          ": this master says that it is unfit: " + keeper.unfit);
+		}
+		if (keeper.role == core::PgRole::Standby && !keeper.trouble.empty()) {
+			report.warnings.push_back(name +
+			                          (keeper.streaming ? " streams, but is not well"
+			                                            : " does not stream from the master") +
+			                          " (since " + keeper.trouble_since + "): " + keeper.trouble);
 		}
 		if (keeper.role == core::PgRole::Primary && !keeper.named_master) {
 			report.warnings.push_back(name +

@@ -36,6 +36,9 @@ struct KeeperStatus {
 	std::optional<std::uint64_t> lag_bytes;  ///< behind the master, as both reported last
 	bool writable = false;                   ///< in the present epoch
 	bool streaming = false;
+	bool catching_up = false;  ///< streams, and is further behind than maxStandbyLag
+	std::string trouble;       ///< why this standby does not get on; empty: it does
+	std::string trouble_since;
 	bool voted = false;  ///< in the open election
 	std::uint64_t applied_generation = 0;
 	core::NodePhase phase = core::NodePhase::Waiting;  ///< meaningful if `launcher`

@@ -53,7 +53,9 @@ std::string state_text(const KeeperStatus &keeper) {
 		return "frozen, voted";
 	}
 	if (keeper.role == core::PgRole::Standby) {
-		return keeper.streaming ? "streaming" : "NOT STREAMING";
+		return !keeper.streaming    ? "NOT STREAMING"
+		       : keeper.catching_up ? "catching up"
+		                            : "streaming";
 	}
 	return "fenced";
 }

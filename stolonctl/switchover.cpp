@@ -181,18 +181,12 @@ struct Basis {
 };
 
 std::variant<Basis, Failure> read_basis(store::Store &store, const program::CommonOptions &common) {
-	const auto read = read_clusterdata(store, keys_of(common));
-	auto loaded = load_view(store, common);
+	auto loaded = load_for_change(store, common);
 	if (Failure *failure = std::get_if<Failure>(&loaded)) {
 		return *failure;
 	}
-	ClusterView &view = std::get<ClusterView>(loaded);
-	if (!view.data || !read || read->kvs.empty()) {
-		return fail(program::ExitFailed,
-		            "cluster \"" + common.cluster_name + "\" is not initialised");
-	}
-	// The view was read later than the revision that is compared, so that it cannot be older.
-	return Basis{std::move(*view.data), read->kvs.front().mod_revision, !view.leader.empty()};
+	auto &[read, view] = std::get<ChangeBase>(loaded);
+	return Basis{std::move(*view.data), read.mod_revision, !view.leader.empty()};
 }
 
 int begin(store::Store &store, const program::CommonOptions &common, const Switchover &request) {

@@ -47,6 +47,12 @@ struct Db {
 	/// same number, and then neither PostgreSQL nor pg_rewind can tell the two apart.
 	bool clone_anew = false;
 	DbUid follow;  ///< the upstream; empty: this db is (or was last) the master
+	/// The incarnation that this one replaces on its keeper; empty: none. What the others' slots
+	/// have kept for that one is kept for this one: a rewind of the old data needs it.
+	DbUid replaces;
+	/// How often in a row this keeper's data were made anew without coming to stream (S-17).
+	/// Then what lies there is of no use, whatever its lineage: it has to be a clone.
+	std::uint64_t repairs = 0;
 
 	Json extra;  ///< unknown fields
 	bool operator==(const Db &) const = default;

@@ -30,6 +30,12 @@ HealthLimits health_limits(const ClusterSpec &spec) {
 	return limits;
 }
 
+Duration repair_bound(const ClusterSpec &spec) {
+	if (spec.standby_repair_timeout == Duration(0))
+		return Duration(0);
+	return std::max({spec.standby_repair_timeout, spec.sleep_interval * 2, spec.fail_interval * 2});
+}
+
 Status check_health_options(const ClusterSpec &spec) {
 	const Status statuses[] = {
 	    check_timeout("keeperStallTimeout", spec.keeper_stall_timeout, min_keeper_stall),

@@ -26,6 +26,10 @@ constexpr Duration min_health_timeout = seconds(1);
 /// A timeout of 0s stands for failInterval (keeperStallTimeout: for at least `min_keeper_stall`).
 HealthLimits health_limits(const ClusterSpec &spec);
 
+/// From when on a standby that neither streams nor gets on is to be made anew:
+/// standbyRepairTimeout, but long enough that what it publishes can tell that it gets on. 0: never.
+Duration repair_bound(const ClusterSpec &spec);
+
 /// Invalid, with the option's name, if one is set to less than is allowed.
 Status check_health_options(const ClusterSpec &spec);
 

@@ -103,7 +103,12 @@ Result<KeeperInfo> parse_keeper_info(std::string_view text) {
 	info.writable_epoch = in.epoch("writableEpoch");
 	info.position = in.position("position");
 	info.replayed = in.lsn("replayed");
+	info.redo = in.lsn("redo");
 	info.streaming = in.boolean("streaming");
+	info.catching_up = in.boolean("catchingUp");
+	info.trouble = in.text("trouble", ValueLimits::max_unfit);
+	info.trouble_since = in.text("troubleSince", ValueLimits::max_name);
+	info.unreachable = in.boolean("unreachable");
 	info.upstream = in.uid<DbTag>("upstream");
 	info.history = in.history("history", info.position.timeline);
 	info.checkpointed = in.timeline("checkpointed");
@@ -114,6 +119,11 @@ Result<KeeperInfo> parse_keeper_info(std::string_view text) {
 	info.checkpointed_for = in.text("checkpointedFor", ValueLimits::max_name);
 	info.extra = in.unknown();
 	return finish(std::move(info), in);
+}
+
+bool KeeperInfo::is_well(const DbUid &master) const {
+	return role == PgRole::Standby && streaming && !upstream.empty() && upstream == master &&
+	       trouble.empty();
 }
 
 std::string keeper_info_to_text(const KeeperInfo &info) {
@@ -128,7 +138,12 @@ std::string keeper_info_to_text(const KeeperInfo &info) {
 		put_number(object, "writableEpoch", info.writable_epoch.value);
 	put_position(object, "position", info.position);
 	put_lsn(object, "replayed", info.replayed);
+	put_lsn(object, "redo", info.redo);
 	put_flag(object, "streaming", info.streaming);
+	put_flag(object, "catchingUp", info.catching_up);
+	put_message(object, "trouble", info.trouble, ValueLimits::max_unfit);
+	put_text(object, "troubleSince", info.trouble_since);
+	put_flag(object, "unreachable", info.unreachable);
 	put_text(object, "upstream", info.upstream.value);
 	put_history(object, "history", info.history);
 	if (info.checkpointed.valid())

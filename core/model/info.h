@@ -79,7 +79,18 @@ struct KeeperInfo {
 	Epoch writable_epoch;
 	WalPosition position;  ///< primary: flushed; standby: max(received, replayed)
 	Lsn replayed;
-	bool streaming = false;  ///< the walreceiver is connected to `upstream` and receiving
+	/// Where its recovery would begin after a crash (redo position of the last checkpoint in
+	/// pg_control): the WAL from here on is what it may need again.
+	Lsn redo;
+	/// The walreceiver is connected to `upstream`, and what that has arrives.
+	bool streaming = false;
+	bool catching_up = false;  ///< it streams, and is further behind than maxStandbyLag
+	/// Why this standby does not get on as it should, in one sentence; empty: it does, or only for
+	/// a moment not.
+	std::string trouble;
+	std::string trouble_since;  ///< RFC 3339, wall clock, for people only
+	/// It does not stream because its upstream cannot be reached, or does not let it in.
+	bool unreachable = false;
 	DbUid upstream;
 	std::vector<HistoryEntry>
 	    history;            ///< ancestors of position.timeline, oldest first, bounded (64)
@@ -92,6 +103,8 @@ struct KeeperInfo {
 
 	Json extra;
 	bool operator==(const KeeperInfo &) const = default;
+	/// A standby that can be relied on: it streams from `master`, and nothing is wrong with it.
+	bool is_well(const DbUid &master) const;
 };
 Result<KeeperInfo> parse_keeper_info(std::string_view text);
 std::string keeper_info_to_text(const KeeperInfo &info);

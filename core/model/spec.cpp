@@ -306,6 +306,11 @@ std::vector<Option> all_options() {
 	    duration_option("recoveryTimeout", &ClusterSpec::recovery_timeout, Duration(0), month),
 	    duration_option("walStallTimeout", &ClusterSpec::wal_stall_timeout, Duration(0), month),
 	    integer_option("minWalFreeSpace", &ClusterSpec::min_wal_free_space, 0, no_bound),
+	    duration_option("standbyRepairTimeout", &ClusterSpec::standby_repair_timeout, Duration(0),
+	                    month),
+	    // What max_slot_wal_keep_size can say, in bytes.
+	    integer_option("maxSlotWalKeepSize", &ClusterSpec::max_slot_wal_keep_size, 0,
+	                   std::int64_t{std::numeric_limits<std::int32_t>::max()} * 1024 * 1024),
 	    integer_option("maxStandbyLag", &ClusterSpec::max_standby_lag, 0, no_bound),
 	    integer_option("maxReadLag", &ClusterSpec::max_read_lag, 0, no_bound),
 	    {"onMasterCrash", read_on_master_crash, on_master_crash_to_json},

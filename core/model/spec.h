@@ -47,10 +47,15 @@ struct ClusterSpec {
 	std::uint64_t max_standby_lag = 1024 * 1024;  ///< maxStandbyLag, bytes
 	std::uint64_t max_read_lag = 0;  ///< maxReadLag, bytes still to replay; 0 = no bound
 	// When a master is unfit; see HealthLimits.
-	Duration keeper_stall_timeout{0};                         ///< keeperStallTimeout
-	Duration recovery_timeout{0};                             ///< recoveryTimeout
-	Duration wal_stall_timeout{0};                            ///< walStallTimeout
-	std::uint64_t min_wal_free_space = 32 * 1024 * 1024;      ///< minWalFreeSpace, bytes; 0 = off
+	Duration keeper_stall_timeout{0};                     ///< keeperStallTimeout
+	Duration recovery_timeout{0};                         ///< recoveryTimeout
+	Duration wal_stall_timeout{0};                        ///< walStallTimeout
+	std::uint64_t min_wal_free_space = 32 * 1024 * 1024;  ///< minWalFreeSpace, bytes; 0 = off
+	/// standbyRepairTimeout: a standby that neither streams nor gets on is made anew; 0 = never.
+	Duration standby_repair_timeout = seconds(60);
+	/// maxSlotWalKeepSize, bytes: WAL that a slot may keep for a member that does not take it; 0 =
+	/// no bound.
+	std::uint64_t max_slot_wal_keep_size = std::uint64_t{4} * 1024 * 1024 * 1024;
 	OnMasterCrash on_master_crash = OnMasterCrash::Failover;  ///< onMasterCrash
 	int max_standbys = 20;                                    ///< maxStandbys (1..100)
 	int additional_wal_senders = 5;  ///< additionalWalSenders (0..1000): beyond the standbys'

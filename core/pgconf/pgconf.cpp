@@ -104,6 +104,13 @@ std::int64_t share_in_seconds(Duration whole, int parts) {
 	return std::max<std::int64_t>(1, std::chrono::floor<seconds>(whole / parts).count());
 }
 
+/// In MiB, which is the parameter's unit, rounded up; -1: without a bound.
+std::int64_t slot_bound(const ClusterSpec &spec) {
+	constexpr std::uint64_t mebibyte = 1024 * 1024;
+	const std::uint64_t bytes = spec.max_slot_wal_keep_size;
+	return bytes == 0 ? -1 : static_cast<std::int64_t>((bytes + mebibyte - 1) / mebibyte);
+}
+
 /// At least a second: below, a busy machine would break healthy connections.
 std::int64_t stream_timeout_ms(const ClusterSpec &spec) {
 	return std::max<std::int64_t>(1000, to_ms(spec.fail_interval));
@@ -191,6 +198,7 @@ void write_replication_settings(ConfText &out, const ClusterSpec &spec, bool ele
 	out.set("wal_log_hints", "on");
 	out.number("max_wal_senders", senders);
 	out.number("max_replication_slots", senders);
+	out.number("max_slot_wal_keep_size", slot_bound(spec));
 	out.set("recovery_target_timeline", "latest");
 	out.number("wal_retrieve_retry_interval", electing ? 10 : 100);
 	out.number("wal_receiver_timeout", stream_timeout_ms(spec));

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <set>
 
+#include "core/lineage/lineage.h"
+
 namespace stolon::core {
 
 namespace {
@@ -25,20 +27,70 @@ bool is_switching_over(const ClusterData &data) {
 	return data.switchover && data.switchover->is_running();
 }
 
-// The slots of everybody who follows `own`, and nobody else's. A slot that is in use is left for a
-// later round.
+const LocalSlot *find_slot(const KeeperInputs &inputs, const std::string &name) {
+	const auto &slots = inputs.local.slots;
+	const auto found = std::find_if(slots.begin(), slots.end(),
+	                                [&](const LocalSlot &slot) { return slot.name == name; });
+	return found == slots.end() ? nullptr : &*found;
+}
+
+// From where on a member may need WAL, as far as it is on this server's line; otherwise invalid.
+// Not beyond where this server would recover from: a rewind goes back to the last checkpoint whose
+// record both have, and the record of the member's last one may not have come here.
+Lsn needed_from(const KeeperLocal &local, const MemberReport &report) {
+	const Lsn lsn = std::min({report.redo, report.position.lsn, local.redo});
+	const WalPosition place{report.position.timeline, lsn};
+	return contains(Lineage{local.position, local.history}, place) ? lsn : Lsn();
+}
+
+// On a primary the walsenders do that. A standby's slots are for the time after a failover: nobody
+// streams with them, and what they kept while this server was a primary may have to be let go.
+void plan_advance(const KeeperInputs &inputs, const DbUid &uid, const LocalSlot &slot,
+                  KeeperDecision &decision) {
+	if (!inputs.local.in_recovery || slot.active || slot.lost)
+		return;
+	const auto report = inputs.reports.find(uid);
+	const Lsn to =
+	    report == inputs.reports.end() ? Lsn() : needed_from(inputs.local, report->second);
+	if (to > slot.restart || slot.holds_xmin)
+		decision.advance_slots.push_back({slot.name, std::max(to, slot.restart)});
+}
+
+// One that was lost is made anew once its owner is there to use it; until then another would only
+// keep WAL in vain.
+void plan_slot_of(const KeeperInputs &inputs, const Db &db, KeeperDecision &decision) {
+	const std::string name = replication_name(db.uid);
+	if (const LocalSlot *slot = find_slot(inputs, name)) {
+		if (slot->lost && !slot->active && inputs.present.contains(db.keeper))
+			decision.drop_slots.push_back(name);
+		else
+			plan_advance(inputs, db.uid, *slot, decision);
+		return;
+	}
+	NewSlot fresh{name, ""};
+	if (!db.replaces.empty()) {
+		const LocalSlot *before = find_slot(inputs, replication_name(db.replaces));
+		if (before && !before->lost)
+			fresh.like = before->name;
+	}
+	decision.create_slots.push_back(std::move(fresh));
+}
+
+// A slot for each other member, on every server, so that whoever becomes the master has the WAL
+// that the others go on with. One that is in use is left for a later round.
 void plan_slots(const KeeperInputs &inputs, const DbUid &own, KeeperDecision &decision) {
 	decision.manage_slots = true;
 	std::set<std::string> wanted;
 	for (const auto &[uid, db] : inputs.data->dbs) {
-		if (db.follow == own)
-			wanted.insert(replication_name(uid));
+		if (uid == own)
+			continue;
+		wanted.insert(replication_name(uid));
+		plan_slot_of(inputs, db, decision);
 	}
 	for (const auto &slot : inputs.local.slots) {
-		if (wanted.erase(slot.name) == 0 && !slot.active)
+		if (!wanted.contains(slot.name) && !slot.active)
 			decision.drop_slots.push_back(slot.name);
 	}
-	decision.create_slots.assign(wanted.begin(), wanted.end());
 }
 
 void save_epoch_if_newer(const KeeperInputs &inputs, KeeperDecision &decision) {
@@ -142,6 +194,13 @@ KeeperDecision be_standby(const KeeperInputs &inputs, const Db &own) {
 	decision.reason = Reason{"K-08", target.db.empty() ? "a standby without an upstream"
 	                                                   : "follows db " + target.db.value};
 	decision.generation = data.generation;
+	const Duration half = repair_bound(data.spec) / 2;
+	if (!target.db.empty() && half > Duration(0) && inputs.local.stood_still >= half &&
+	    inputs.local.since_repoint >= half) {
+		decision.repoint = true;
+		decision.reason = Reason{
+		    "K-11", "has not got on behind db " + target.db.value + " and connects to it anew"};
+	}
 	set_target(std::move(target), false, decision);
 	plan_slots(inputs, own.uid, decision);
 	// What it writes now it need not write when it has been promoted.
@@ -157,7 +216,7 @@ std::vector<LocalSlot> stragglers(const std::vector<LocalSlot> &slots, Lsn upto,
                                   const std::vector<std::string> &spared) {
 	std::vector<LocalSlot> late;
 	std::copy_if(slots.begin(), slots.end(), std::back_inserter(late), [&](const LocalSlot &slot) {
-		return slot.active && slot.confirmed < upto &&
+		return slot.active && slot.restart < upto &&
 		       std::find(spared.begin(), spared.end(), slot.name) == spared.end();
 	});
 	return late;

@@ -215,6 +215,23 @@ const char *to_string(LauncherAction action) {
 	return "?";
 }
 
+namespace {
+
+/// L-13. What lies here may be the newest data that there are, if it is the store that has gone
+/// back.
+LauncherDecision without_db(const LauncherInputs &in) {
+	if (in.dir.kind == DataKind::Ours && in.data->find_keeper(in.uid) == nullptr)
+		return decide(Action::Refuse, "L-13",
+		              "the cluster does not know this keeper, but the data directory is of this "
+		              "cluster (db " +
+		                  in.dir.state.db.value +
+		                  "): the keeper was removed, or the store has gone back. Move the data "
+		                  "directory away to let this host join anew");
+	return wait("L-13", "waiting for the sentinel to give this keeper a db");
+}
+
+}  // namespace
+
 LauncherDecision plan_launcher(const LauncherInputs &inputs) {
 	if (auto decision = after_an_end(inputs))
 		return *decision;
@@ -236,7 +253,7 @@ LauncherDecision plan_launcher(const LauncherInputs &inputs) {
 	if (!inputs.data)
 		return without_view(inputs);
 	if (wanted == nullptr)
-		return wait("L-13", "waiting for the sentinel to give this keeper a db");
+		return without_db(inputs);
 	if (inputs.dir.kind != DataKind::Ours || inputs.dir.half_rewound ||
 	    inputs.dir.state.db != wanted->uid)
 		return other_data(inputs, *wanted);

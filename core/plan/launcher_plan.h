@@ -149,7 +149,8 @@ struct LauncherDecision {
 ///  L-11 something has just failed: Wait until retry_at.
 ///  L-12 no view: with no data Wait; with data, after the store's patience, StartStandby that
 ///       follows nobody. The store says that there is no cluster: Refuse to start (B-6).
-///  L-13 the view has no db for this keeper: Wait.
+///  L-13 the view has no db for this keeper: Wait. It does not know the keeper at all, which has
+///       data of this cluster (stolonctl removekeeper): Refuse.
 ///  L-14 a new first master with no data: InitDb; with data: Refuse (B-6).
 ///  L-15 a new incarnation is wanted: Swap a complete clone in, or Clone once the upstream is
 ///       ready, or Wait for it.

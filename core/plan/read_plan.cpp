@@ -86,7 +86,7 @@ StandbySeen &note_standby(const ReadInputs &in, ReadState &state, const KeeperIn
 		seen.dated = true;
 	}
 	seen.silent_since.reset();
-	if (info.streaming && info.upstream == in.data->master) {
+	if (info.is_well(in.data->master)) {
 		seen.off_since.reset();
 	} else if (!seen.off_since) {
 		seen.off_since = in.now;
@@ -98,7 +98,7 @@ StandbySeen &note_standby(const ReadInputs &in, ReadState &state, const KeeperIn
 std::string unfit_because(const ReadInputs &in, const ReadState &state, StandbySeen &seen) {
 	if (seen.off_since &&
 	    !(seen.fit && in.now - *seen.off_since < off_intervals * in.data->spec.fail_interval)) {
-		return "does not stream from the master";
+		return "does not stream from the master, or does not replay what it receives";
 	}
 	const std::uint64_t bound = in.data->spec.max_read_lag;
 	if (bound == 0) {

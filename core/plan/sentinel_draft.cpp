@@ -24,7 +24,8 @@ Db *Draft::replace_db(const KeeperUid &uid, DbInit init, const DbUid &follow, bo
 	const bool not_made = before && before->init == DbInit::Resync && before->clone_anew;
 	// The new uid is taken before the old one is free, so that it never comes back.
 	const auto fresh = take_uid();
-	data.dbs.erase(keeper.db);
+	const DbUid old = keeper.db;
+	data.dbs.erase(old);
 	keeper.db = fresh.value_or(DbUid{});
 	if (!fresh) {
 		return nullptr;
@@ -35,6 +36,7 @@ Db *Draft::replace_db(const KeeperUid &uid, DbInit init, const DbUid &follow, bo
 	db.init = init;
 	db.follow = follow;
 	db.clone_anew = init == DbInit::Resync && (clone_anew || not_made);
+	db.replaces = old;
 	touch(db);
 	return &data.dbs.insert_or_assign(*fresh, std::move(db)).first->second;
 }

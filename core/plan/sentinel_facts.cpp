@@ -269,6 +269,21 @@ bool can_go_on_with(const Lineage &upstream, const Lineage &standby, Lsn replaye
 	       histories_agree(standby.history, upstream.history);
 }
 
+std::optional<Lineage> lineage_of_master(const SentinelInputs &inputs) {
+	const Db *master = inputs.data.find_db(inputs.data.master);
+	const KeeperInfo *info = master ? info_of(inputs, *master) : nullptr;
+	if (!info || info->role != PgRole::Primary || !info->writable ||
+	    info->writable_epoch != inputs.data.epoch || !info->position.timeline.valid()) {
+		return std::nullopt;
+	}
+	// Every timeline but the first has ancestors. One that does not name them would make strangers
+	// of all standbys that have not reached it yet.
+	if (info->position.timeline.value > 1 && info->history.empty()) {
+		return std::nullopt;
+	}
+	return Lineage{info->position, info->history};
+}
+
 std::string age_text(Duration age) {
 	return format_duration(std::chrono::duration_cast<milliseconds>(age));
 }

@@ -91,6 +91,9 @@ WalPosition applied_of(WalPosition position, Lsn replayed);
 /// the same timeline numbers.
 bool histories_agree(const std::vector<HistoryEntry> &a, const std::vector<HistoryEntry> &b);
 
+/// The master's lineage as it says itself, once it is writable in the present epoch; else nullopt.
+std::optional<Lineage> lineage_of_master(const SentinelInputs &inputs);
+
 /// "1.5s": for sentences; whole milliseconds.
 std::string age_text(Duration age);
 std::string join(const std::vector<std::string> &parts, const std::string &separator);

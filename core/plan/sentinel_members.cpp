@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/plan/sentinel_draft.h"
+#include "core/plan/sentinel_repair.h"
 
 namespace stolon::core::sentinel {
 
@@ -89,22 +90,6 @@ Step update_addresses(const SentinelInputs &inputs) {
 		return std::nullopt;
 	}
 	return std::move(draft).finish("S-10", "Addresses changed: " + join(changed, ", ") + ".");
-}
-
-/// The master's lineage as it says itself, once it is writable in the present epoch; else nullopt.
-std::optional<Lineage> lineage_of_master(const SentinelInputs &inputs) {
-	const Db *master = inputs.data.find_db(inputs.data.master);
-	const KeeperInfo *info = master ? info_of(inputs, *master) : nullptr;
-	if (!info || info->role != PgRole::Primary || !info->writable ||
-	    info->writable_epoch != inputs.data.epoch || !info->position.timeline.valid()) {
-		return std::nullopt;
-	}
-	// Every timeline but the first has ancestors. One that does not name them would make strangers
-	// of all standbys that have not reached it yet.
-	if (info->position.timeline.value > 1 && info->history.empty()) {
-		return std::nullopt;
-	}
-	return Lineage{info->position, info->history};
 }
 
 /// Why this standby's data are of no use any more; empty: they are, or nobody can tell yet.
@@ -236,13 +221,16 @@ Step record_progress(const SentinelInputs &inputs) {
 SentinelDecision keep_members(const SentinelInputs &inputs) {
 	SentinelDecision waiting;
 	for (const auto rule : {add_nodes, update_addresses, replace_useless, forget_dbs, record_clones,
-	                        record_history, record_progress}) {
+	                        record_history, record_progress, repair_standbys}) {
 		if (auto step = rule(inputs)) {
 			if (step->write) {
 				return std::move(*step);
 			}
 			std::move(step->reasons.begin(), step->reasons.end(),
 			          std::back_inserter(waiting.reasons));
+			if (step->wake_at && (!waiting.wake_at || *step->wake_at < *waiting.wake_at)) {
+				waiting.wake_at = step->wake_at;
+			}
 		}
 	}
 	return waiting;

@@ -182,7 +182,7 @@ std::optional<Instant> resume_grace_until(const SentinelInputs &inputs, const Db
 bool follows_closely(const SentinelInputs &inputs, const Db &master, const DbUid &voter,
                      WalPosition last_known) {
 	const KeeperInfo &info = *info_of(inputs, *inputs.data.find_db(voter));
-	if (info.streaming && info.upstream == master.uid) {
+	if (info.is_well(master.uid) && !info.catching_up) {
 		return true;
 	}
 	return last_known.lsn.valid() && info.position.timeline == last_known.timeline &&
@@ -203,10 +203,10 @@ Electorate close_followers(const SentinelInputs &inputs, const Db &master, WalPo
 		} else if (follows_closely(inputs, master, voter, last_known)) {
 			close.voters.push_back(voter);
 		} else {
-			close.excluded.push_back(voter.value + " on " +
-			                         inputs.data.find_db(voter)->keeper.value +
-			                         ": it neither streams from the master nor is it known to lie "
-			                         "within maxStandbyLag of it");
+			close.excluded.push_back(
+			    voter.value + " on " + inputs.data.find_db(voter)->keeper.value +
+			    ": it neither keeps up with the master's stream nor is it known to lie "
+			    "within maxStandbyLag of it");
 		}
 	}
 	return close;

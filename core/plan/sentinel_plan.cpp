@@ -1,5 +1,6 @@
 // The order of the rules; the rules themselves are in sentinel_founding.cpp (S-01, S-02, S-27),
-// sentinel_members.cpp (S-09 to S-13), sentinel_opening.cpp (S-05 to S-08, S-16) and
+// sentinel_members.cpp (S-09 to S-13), sentinel_repair.cpp (S-17), sentinel_opening.cpp (S-05 to
+// S-08, S-16) and
 // sentinel_deciding.cpp (S-03, S-04, S-14; the votes are counted in sentinel_ballots.cpp),
 // sentinel_switchover.cpp (S-20 to S-24, S-29).
 #include "core/plan/sentinel_plan.h"

@@ -38,6 +38,9 @@ struct SentinelInputs {
 	std::map<KeeperUid, BeatObservation> beats;
 	std::map<KeeperUid, KeeperInfo> infos;  ///< keeper workers that are present
 	std::map<KeeperUid, NodeInfo> nodes;    ///< launchers that are present
+	/// Keepers whose server neither streams nor gets on, and since when: when it was last seen to.
+	/// Time in which nothing of a keeper was present does not count.
+	std::map<KeeperUid, Instant> standstill_since;
 	std::map<ProxyUid, ProxyInfo> proxies;  ///< proxies that are present
 	/// When the switchover in `data`, and when its present step, was first seen.
 	Instant switchover_seen_at;
@@ -97,6 +100,12 @@ struct SentinelDecision {
 ///  go
 ///       on: another waiting node becomes the first master, in a new epoch. Nothing can have been
 ///       acknowledged.
+///
+///  S-17 a standby has neither streamed from the master nor got on otherwise (replayed from an
+///       archive) for standbyRepairTimeout, although its keeper has tried again (K-11): a new db,
+///       Resync. Only under a healthy master, one at a time unless a good standby is left; never
+///       when the standby may have what the master lacks, or when it cannot reach the master at
+///       all, as a clone could not either. Twice the time after each one that has not helped.
 ///
 ///  A switchover (docs/decisions/0016-switchover.md), before the rules above:
 ///

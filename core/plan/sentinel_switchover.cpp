@@ -120,7 +120,11 @@ std::string objection_to_target(const SentinelInputs &inputs, const DbUid &uid) 
 		return name + " is paused: it replays no WAL (pg_wal_replay_resume() ends that)";
 	}
 	if (!info->streaming || info->upstream != inputs.data.master) {
-		return name + " does not stream from the master";
+		return name + " does not stream from the master" +
+		       (info->trouble.empty() ? "" : ": " + info->trouble);
+	}
+	if (!info->trouble.empty()) {
+		return name + " is not well: " + info->trouble;
 	}
 	return {};
 }

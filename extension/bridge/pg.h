@@ -101,8 +101,64 @@ inline void release_physical_slot() {
 	MyReplicationSlot = nullptr;
 }
 
-/// Creates a physical slot that keeps WAL from now on. Reports errors as PostgreSQL does.
-inline void create_physical_slot(const char *name) {
+/// The slot has kept more than max_slot_wal_keep_size and has been given up. Its mutex is held.
+inline bool is_lost_slot(const ReplicationSlot &slot) {
+#if PG_VERSION_NUM >= 160000
+	return slot.data.invalidated != RS_INVAL_NONE;
+#else
+	return slot.data.restart_lsn == InvalidXLogRecPtr &&
+	       slot.data.invalidated_at != InvalidXLogRecPtr;
+#endif
+}
+
+/// Acquires a slot that nobody uses; an ERROR when somebody does.
+inline void acquire_free_slot(const char *name) {
+#if PG_VERSION_NUM >= 140000
+	ReplicationSlotAcquire(name, true);
+#else
+	ReplicationSlotAcquire(name, SAB_Error);
+#endif
+}
+
+/// What pg_replication_slot_advance() does with a physical slot, and it keeps no dead rows any
+/// more. Not written to disk before the next checkpoint: after a crash it keeps a little more
+/// again.
+inline void advance_physical_slot(const char *name, XLogRecPtr to) {
+	acquire_free_slot(name);
+	ReplicationSlot *slot = MyReplicationSlot;
+	SpinLockAcquire(&slot->mutex);
+	slot->data.xmin = slot->effective_xmin = InvalidTransactionId;
+	if (slot->data.restart_lsn < to)
+		slot->data.restart_lsn = to;
+	SpinLockRelease(&slot->mutex);
+	ReplicationSlotMarkDirty();
+	ReplicationSlotsComputeRequiredXmin(false);
+	ReplicationSlotsComputeRequiredLSN();
+#if PG_VERSION_NUM >= 170000
+	PhysicalWakeupLogicalWalSnd();
+#endif
+	release_physical_slot();
+}
+
+/// Where this slot keeps WAL from; invalid when there is none of this name, or it keeps nothing.
+inline XLogRecPtr restart_of_slot(const char *name) {
+	XLogRecPtr restart = InvalidXLogRecPtr;
+	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
+	for (int i = 0; i < max_replication_slots; i++) {
+		ReplicationSlot *slot = &ReplicationSlotCtl->replication_slots[i];
+		if (!slot->in_use || strcmp(NameStr(slot->data.name), name) != 0)
+			continue;
+		SpinLockAcquire(&slot->mutex);
+		restart = is_lost_slot(*slot) ? InvalidXLogRecPtr : slot->data.restart_lsn;
+		SpinLockRelease(&slot->mutex);
+	}
+	LWLockRelease(ReplicationSlotControlLock);
+	return restart;
+}
+
+/// Creates a physical slot that keeps WAL from the last checkpoint on, or from where the slot
+/// `like` does (nullptr: none). Reports errors as PostgreSQL does.
+inline void create_physical_slot(const char *name, const char *like) {
 #if PG_VERSION_NUM >= 170000
 	ReplicationSlotCreate(name, false, RS_PERSISTENT, false, false, false);
 #elif PG_VERSION_NUM >= 140000
@@ -111,6 +167,14 @@ inline void create_physical_slot(const char *name) {
 	ReplicationSlotCreate(name, false, RS_PERSISTENT);
 #endif
 	ReplicationSlotReserveWal();
+	// `like` lives on until this slot keeps the same: nothing of it is removed in between.
+	const XLogRecPtr restart = like ? restart_of_slot(like) : InvalidXLogRecPtr;
+	if (restart != InvalidXLogRecPtr) {
+		SpinLockAcquire(&MyReplicationSlot->mutex);
+		MyReplicationSlot->data.restart_lsn = Min(restart, MyReplicationSlot->data.restart_lsn);
+		SpinLockRelease(&MyReplicationSlot->mutex);
+		ReplicationSlotsComputeRequiredLSN();
+	}
 	ReplicationSlotMarkDirty();
 	ReplicationSlotSave();
 	release_physical_slot();
@@ -182,6 +246,14 @@ inline bool is_autovacuum_worker(const PGPROC &process) {
 	return (process.statusFlags & PROC_IS_AUTOVACUUM) != 0;
 #else
 	return (ProcGlobal->allPgXact[process.pgprocno].vacuumFlags & PROC_IS_AUTOVACUUM) != 0;
+#endif
+}
+
+inline bool in_walreceiver() {
+#if PG_VERSION_NUM >= 170000
+	return AmWalReceiverProcess();
+#else
+	return MyAuxProcType == WalReceiverProcess;
 #endif
 }
 

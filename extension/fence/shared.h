@@ -48,6 +48,13 @@ struct LogLines {
 	LogLine line[kept];
 };
 
+/// What the walreceiver, or the startup process that starts it, has last complained about.
+struct StreamComplaint {
+	uint64 at_ns;  ///< CLOCK_BOOTTIME; 0: never
+	bool unreachable;
+	char text[256];
+};
+
 struct SharedState {
 	slock_t mutex;
 
@@ -76,6 +83,7 @@ struct SharedState {
 	char unfit[256];  ///< what the beats say; "": nothing
 	LogLines log_lines;
 	SwitchoverMailbox switchover;
+	StreamComplaint stream_complaint;
 	Latch *lease_latch;
 	Latch *keeper_latch;
 

@@ -55,14 +55,4 @@ void request_checkpoint() {
 	guarded([] { RequestCheckpoint(CHECKPOINT_IMMEDIATE | CHECKPOINT_FORCE); });
 }
 
-void create_slot(const std::string &name) {
-	const char *text = name.c_str();
-	guarded([text] { create_physical_slot(text); });
-}
-
-void drop_slot(const std::string &name) {
-	const char *text = name.c_str();
-	guarded([text] { ReplicationSlotDrop(text, true); });
-}
-
 }  // namespace stolon::pg

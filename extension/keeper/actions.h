@@ -21,7 +21,4 @@ void request_promotion();
 /// Asks for an immediate checkpoint; does not wait for it.
 void request_checkpoint();
 
-void create_slot(const std::string &name);
-void drop_slot(const std::string &name);
-
 }  // namespace stolon::pg

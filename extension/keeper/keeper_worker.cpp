@@ -14,9 +14,12 @@
 #include "extension/fence/clients.h"
 #include "extension/fence/lease.h"
 #include "extension/keeper/actions.h"
-#include "extension/keeper/asked_checkpoint.h"
+#include "extension/keeper/checkpoints.h"
 #include "extension/keeper/disk_watch.h"
 #include "extension/keeper/local_state.h"
+#include "extension/keeper/members.h"
+#include "extension/keeper/slots.h"
+#include "extension/keeper/stream.h"
 #include "extension/lease/log_lines.h"
 #include "extension/switchover/desk.h"
 #include "store/mirror.h"
@@ -35,14 +38,8 @@ constexpr Duration busy_poll = core::milliseconds(2);
 // Nothing wakes us when the walreceiver connects or breaks; shared memory is looked at this often.
 constexpr Duration longest_unobserved = core::seconds(1);
 constexpr Duration connecting_poll = core::milliseconds(100);
-constexpr Duration checkpoint_poll = core::milliseconds(200);
 // During a switchover.
 constexpr Duration often = core::milliseconds(50);
-constexpr Duration asked_checkpoint_poll = core::milliseconds(10);
-// A standby that works confirms the checkpoint's record within milliseconds.
-constexpr Duration straggler_patience = core::milliseconds(500);
-// A few times wal_retrieve_retry_interval: a standby that is well streams again by then.
-constexpr Duration straggler_return = core::milliseconds(300);
 constexpr Duration least_presence = core::seconds(2);  // etcd grants nothing shorter
 constexpr Duration retry_pause = core::seconds(1);
 
@@ -53,6 +50,7 @@ public:
 	      keys_(setting_store_prefix, setting_cluster_name),
 	      uid_{setting_keeper_uid},
 	      mirror_(*store_, mirror_options()),
+	      members_(mirror_, keys_),
 	      presence_(*store_, core::ClusterSpec().fail_interval, core::seconds(1)),
 	      desk_(*store_, mirror_, keys_),
 	      token_(highest_known_token()) {
@@ -91,10 +89,17 @@ private:
 		read_view();
 		if (data_)
 			disk_.look(now, core::health_limits(data_->spec));
+		if (data_ && !data_->election)
+			checkpoints_.look_at_redo(now, sleep_interval());
 		// An observation that a promotion or a freeze has gone on leads to the next action at once,
 		// not at the next event.
 		for (int round = 0; round < 3; round++) {
 			observe_server(token_, &local_);
+			local_.slots = local_slots();
+			local_.history = own_history();
+			local_.redo = checkpoints_.redo();
+			if (data_)
+				stream_.look(now, data_->spec, &local_);
 			local_.lease_won = has_won_lease(master_revision_);
 			promotion_asked_ = promotion_asked_ && local_.in_recovery;
 			local_.promoting = promotion_asked_ || ends_recovery_by_itself(local_);
@@ -106,12 +111,8 @@ private:
 		publish(now);
 		if (local_.promoting || (decision_.electing && local_.in_recovery && !decision_.vote))
 			step_again_at_ = now + busy_poll;
-		else if (local_.in_recovery && !local_.target.db.empty() && !streaming())
+		else if (local_.in_recovery && !local_.target.db.empty() && !stream_.is_streaming())
 			step_again_at_ = std::min(step_again_at_, now + connecting_poll);
-	}
-
-	bool streaming() const {
-		return local_.in_recovery && is_streaming_from(local_.target.host, local_.target.port);
 	}
 
 	Duration sleep_interval() const {
@@ -152,7 +153,7 @@ private:
 		presence_.set_times(std::max(fail_interval, least_presence), timeout);
 	}
 
-	core::KeeperDecision plan() const {
+	core::KeeperDecision plan() {
 		core::KeeperInputs inputs;
 		inputs.uid = uid_;
 		inputs.cluster_name = setting_cluster_name;
@@ -160,6 +161,7 @@ private:
 		inputs.master = master_;
 		inputs.master_revision = master_revision_;
 		inputs.local = local_;
+		members_.tell(&inputs);
 		return core::plan_keeper(inputs);
 	}
 
@@ -196,6 +198,8 @@ private:
 		if (decision_.act_as_master)
 			give_mandate(decision_.epoch.value, decision_.master_revision,
 			             core::to_ms(decision_.valid), local_.state.db.value.c_str());
+		if (decision_.repoint)
+			repoint(now);
 		changed |= apply_configuration();
 		finish_freeze();
 		forget_stray_promotion();
@@ -206,15 +210,31 @@ private:
 			promotion_asked_ = true;
 			changed = true;
 		}
-		for (const auto &name : decision_.create_slots)
-			create_slot(name);
-		for (const auto &name : decision_.drop_slots)
-			drop_slot(name);
-		see_to_checkpoint(now);
-		see_to_asked_checkpoint(now);
+		checkpoints_.see_to(now, local_, decision_);
+		step_again_at_ = std::min(step_again_at_, checkpoints_.look_again_at());
+		changed |= see_to_slots();
 		if (decision_.generation != 0)
 			applied_generation_ = decision_.generation;
 		return changed;
+	}
+
+	// The generation is only told when they are there: launchers that clone wait for it.
+	bool see_to_slots() const {
+		for (const auto &slot : decision_.create_slots)
+			create_slot(slot);
+		for (const auto &name : decision_.drop_slots)
+			drop_slot(name);
+		for (const auto &advance : decision_.advance_slots)
+			advance_slot(advance);
+		return !decision_.drop_slots.empty();
+	}
+
+	const std::vector<core::HistoryEntry> &own_history() {
+		if (history_of_ != local_.position.timeline) {
+			history_ = timeline_history(local_.position.timeline);
+			history_of_ = local_.position.timeline;
+		}
+		return history_;
 	}
 
 	void tell_health(Instant now) {
@@ -264,6 +284,14 @@ private:
 		return true;
 	}
 
+	// The stream may hang in a way that nobody has thought of, or the file say something else than
+	// what we believe.
+	void repoint(Instant now) {
+		stream_.repointed(now);
+		local_.config_known = false;
+		stop_walreceiver();
+	}
+
 	// One unknown name makes the server refuse the whole file, and with it the upstream that it is
 	// to follow.
 	core::ClusterSpec usable_spec() {
@@ -289,53 +317,6 @@ private:
 			stop_walreceiver();
 	}
 
-	// Nobody may rewind against a new timeline before a checkpoint on it is in pg_control (C-1).
-	void see_to_checkpoint(Instant now) {
-		if (local_.in_recovery || checkpointed_ == local_.position.timeline)
-			return;
-		if (now >= checkpoint_look_at_) {
-			checkpointed_ = checkpointed_timeline();
-			checkpoint_look_at_ = now + checkpoint_poll;
-		}
-		if (checkpointed_ == local_.position.timeline)
-			return;
-		if (checkpoint_asked_for_ != local_.position.timeline) {
-			request_checkpoint();
-			checkpoint_asked_for_ = local_.position.timeline;
-		}
-		step_again_at_ = std::min(step_again_at_, checkpoint_look_at_);
-	}
-
-	void see_to_asked_checkpoint(Instant now) {
-		const std::string &id = decision_.checkpoint_for;
-		if (id.empty() || id == checkpointed_for_)
-			return;
-		step_again_at_ = std::min(step_again_at_, now + asked_checkpoint_poll);
-		if (!asked_checkpoint_.has_ended(id, local_, now))
-			return;
-		const auto late =
-		    core::stragglers(local_.slots, asked_checkpoint_.position(), decision_.spared_slots);
-		// One that is behind and well is back at once.
-		if (now < cut_off_at_ + straggler_return)
-			return;
-		if (late.empty()) {
-			checkpointed_for_ = id;
-		} else if (now >= asked_checkpoint_.ended_at() + straggler_patience) {
-			cut_off(late);
-			cut_off_at_ = now;
-		}
-	}
-
-	// The stop of this server would wait for them, and clients with it.
-	static void cut_off(const std::vector<core::LocalSlot> &late) {
-		for (const core::LocalSlot &slot : late) {
-			ereport(LOG, (errmsg("stolon: standby \"%s\" does not confirm; its walsender is ended "
-			                     "for a switchover",
-			                     slot.name.c_str())));
-			kill(slot.sender, SIGTERM);
-		}
-	}
-
 	void log_reason() {
 		const std::string line = decision_.reason.rule + " " + decision_.reason.text;
 		if (line == logged_reason_)
@@ -359,21 +340,16 @@ private:
 			info.writable_epoch.value = shared.mandate.epoch;
 		info.position = local_.position;
 		info.replayed = local_.replayed;
-		info.streaming = streaming();
-		if (info.streaming)
-			info.upstream = local_.target.db;
-		if (history_of_ != local_.position.timeline) {
-			history_ = timeline_history(local_.position.timeline);
-			history_of_ = local_.position.timeline;
-		}
-		info.history = history_;
-		info.checkpointed = checkpointed_;
+		stream_.tell(local_, &info);
+		info.redo = checkpoints_.redo();
+		info.history = own_history();
+		info.checkpointed = checkpoints_.timeline();
 		info.vote = decision_.vote;
 		info.message = message_;
 		if (local_.in_recovery)
 			info.unfit = disk_.shortage();
 		info.replay_paused = is_replay_paused();
-		info.checkpointed_for = checkpointed_for_;
+		info.checkpointed_for = checkpoints_.ended_for();
 		return info;
 	}
 
@@ -383,6 +359,7 @@ private:
 		const std::string text = core::keeper_info_to_text(full);
 		full.position.lsn = {};
 		full.replayed = {};
+		full.redo = {};
 		const std::string stable = core::keeper_info_to_text(full);
 		const Duration pause = decision_.publish_often ? often : sleep_interval();
 		if (decision_.publish_often)
@@ -403,6 +380,7 @@ private:
 	core::Keys keys_;
 	core::KeeperUid uid_;
 	store::Mirror mirror_;
+	Members members_;
 	store::Presence presence_;
 	SwitchoverDesk desk_;
 
@@ -415,17 +393,15 @@ private:
 	core::KeeperLocal local_;
 	core::KeeperDecision decision_;
 	DiskWatch disk_;
+	Stream stream_;
+	Checkpoints checkpoints_;
 	bool promotion_asked_ = false;
 	std::uint64_t token_;
 	std::string configuration_;
 	std::uint64_t applied_generation_ = 0;
-	core::Timeline checkpointed_, checkpoint_asked_for_, history_of_;
+	core::Timeline history_of_;
 	std::vector<core::HistoryEntry> history_;
-	Instant checkpoint_look_at_;
 
-	std::string checkpointed_for_;  // id of a switchover
-	AskedCheckpoint asked_checkpoint_;
-	Instant cut_off_at_;  ///< when the walsenders of stragglers were ended last
 	std::string message_, logged_reason_, published_stable_, published_;
 	Instant published_at_;
 	Instant step_again_at_;

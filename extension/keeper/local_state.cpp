@@ -16,47 +16,6 @@ namespace stolon::pg {
 namespace {
 
 constexpr std::size_t max_history_entries = 64;
-constexpr int max_slots = 256;
-constexpr const char *slot_prefix = "stolon_";
-
-struct SlotList {
-	int count;
-	struct {
-		char name[NAMEDATALEN];
-		int sender;
-		XLogRecPtr confirmed;
-	} slots[max_slots];
-};
-
-void list_slots(SlotList *out) {
-	out->count = 0;
-	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
-	for (int i = 0; i < max_replication_slots && out->count < max_slots; i++) {
-		ReplicationSlot *slot = &ReplicationSlotCtl->replication_slots[i];
-		if (!slot->in_use || slot->data.database != InvalidOid)
-			continue;
-		if (strncmp(NameStr(slot->data.name), slot_prefix, strlen(slot_prefix)) != 0)
-			continue;
-		auto &entry = out->slots[out->count++];
-		strlcpy(entry.name, NameStr(slot->data.name), sizeof entry.name);
-		SpinLockAcquire(&slot->mutex);
-		entry.sender = slot->active_pid;
-		entry.confirmed = slot->data.restart_lsn;
-		SpinLockRelease(&slot->mutex);
-	}
-	LWLockRelease(ReplicationSlotControlLock);
-}
-
-std::vector<core::LocalSlot> local_slots() {
-	static SlotList list;  // plain data, too large for the stack of a guarded call
-	guarded([] { list_slots(&list); });
-	std::vector<core::LocalSlot> slots;
-	for (int i = 0; i < list.count; i++)
-		slots.push_back({list.slots[i].name, list.slots[i].sender != 0, list.slots[i].sender,
-		                 core::Lsn{list.slots[i].confirmed}});
-	return slots;
-}
-
 // The startup process sleeps for wal_retrieve_retry_interval only after the archive, pg_wal and the
 // stream have all been found to hold nothing more: what lies on this disk has been replayed.
 bool has_reached_end_of_wal() {
@@ -92,7 +51,6 @@ std::uint64_t highest_known_token() {
 void observe_server(std::uint64_t token, core::KeeperLocal *local) {
 	TimeLineID timeline = 0;
 	local->in_recovery = RecoveryInProgress();
-	local->slots = local_slots();
 	if (!local->in_recovery) {
 		local->position.lsn.value = flush_position(&timeline);
 		local->position.timeline.value = timeline;
@@ -155,14 +113,18 @@ bool startup_has_read(std::uint64_t token) {
 	return pg_atomic_read_u64(&shared_state()->startup_token) >= token;
 }
 
-bool is_streaming_from(const std::string &host, int port) {
+WalReceiverState walreceiver_state(const std::string &host, int port) {
+	WalReceiverState state;
 	char sender_host[NI_MAXHOST];
 	SpinLockAcquire(&WalRcv->mutex);
 	const bool streaming = WalRcv->walRcvState == WALRCV_STREAMING;
 	strlcpy(sender_host, WalRcv->sender_host, sizeof sender_host);
 	const int sender_port = WalRcv->sender_port;
+	state.upstream_end.value = WalRcv->latestWalEnd;
+	state.received.value = WalRcv->flushedUpto;
 	SpinLockRelease(&WalRcv->mutex);
-	return streaming && host == sender_host && port == sender_port;
+	state.streaming = streaming && host == sender_host && port == sender_port;
+	return state;
 }
 
 std::vector<core::HistoryEntry> timeline_history(core::Timeline timeline) {
@@ -206,6 +168,11 @@ core::Lsn checkpointed_position() {
 
 bool is_replay_paused() {
 	return RecoveryInProgress() && GetRecoveryPauseState() != RECOVERY_NOT_PAUSED;
+}
+
+bool is_replay_held() {
+	const char *delay = GetConfigOption("recovery_min_apply_delay", true, false);
+	return is_replay_paused() || (delay != nullptr && strtol(delay, nullptr, 10) != 0);
 }
 
 }  // namespace stolon::pg

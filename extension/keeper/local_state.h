@@ -14,7 +14,7 @@ namespace stolon::pg {
 /// above it.
 std::uint64_t highest_known_token();
 
-/// Fills in_recovery, position, replayed, slots, and quiet with respect to the configuration
+/// Fills in_recovery, position, replayed, and quiet with respect to the configuration
 /// `token`.
 void observe_server(std::uint64_t token, core::KeeperLocal *local);
 
@@ -33,8 +33,15 @@ bool startup_has_read(std::uint64_t token);
 /// without an upstream: it starts no other one then.
 void stop_walreceiver();
 
-/// Is the walreceiver streaming from this address?
-bool is_streaming_from(const std::string &host, int port);
+struct WalReceiverState {
+	bool streaming = false;  ///< from the given address
+	core::Lsn upstream_end;  ///< as that told last
+	core::Lsn received;      ///< on disk
+};
+WalReceiverState walreceiver_state(const std::string &host, int port);
+
+/// Is the replay of WAL held up on purpose: paused, or delayed by recovery_min_apply_delay?
+bool is_replay_held();
 
 /// Ancestors of a timeline from pg_wal/<timeline>.history, oldest first, at most 64; empty for
 /// timeline 1 or when unreadable.

@@ -34,7 +34,12 @@ KeeperInfo full_keeper_info() {
 	info.writable_epoch = Epoch{6};
 	info.position = position(3, 0x5000060);
 	info.replayed = Lsn{0x5000000};
+	info.redo = Lsn{0x4000028};
 	info.streaming = true;
+	info.catching_up = true;
+	info.trouble = "WAL that is here is not replayed";
+	info.trouble_since = "2024-05-01T10:00:00Z";
+	info.unreachable = true;
 	info.upstream = DbUid{"ffffffff"};
 	info.history = {{Timeline{1}, Lsn{0x3000000}}, {Timeline{2}, Lsn{0x3000000}}};
 	info.checkpointed = Timeline{2};

@@ -77,6 +77,7 @@ wal_level = 'replica'
 wal_log_hints = 'on'
 max_wal_senders = 27
 max_replication_slots = 27
+max_slot_wal_keep_size = 4096
 recovery_target_timeline = 'latest'
 wal_retrieve_retry_interval = 100
 wal_receiver_timeout = 5000
@@ -96,6 +97,20 @@ TEST(StolonConf, FollowsNobodyWithoutAnUpstream) {
 		EXPECT_EQ(values.at("primary_conninfo"), "''");
 		EXPECT_EQ(values.at("primary_slot_name"), "''");
 	}
+}
+
+TEST(StolonConf, SlotsKeepABoundedAmountOfWal) {
+	ClusterSpec spec;
+	const auto bound = [&](std::uint64_t bytes) {
+		spec.max_slot_wal_keep_size = bytes;
+		return settings(render(node_settings(), spec, upstream)).at("max_slot_wal_keep_size");
+	};
+	EXPECT_EQ(bound(0), "-1");
+	EXPECT_EQ(bound(1), "1");
+	EXPECT_EQ(bound(64 * 1024 * 1024), "64");
+	EXPECT_EQ(bound(64 * 1024 * 1024 + 1), "65");
+	spec.pg_parameters["max_slot_wal_keep_size"] = "1GB";
+	EXPECT_NE(bound(1).find("1GB"), std::string::npos) << "the last line counts";
 }
 
 TEST(StolonConf, AnElectionShortensTheRetryInterval) {

@@ -36,7 +36,7 @@ TEST(SpecDefaults, AreTheDesigns) {
 TEST(SpecOptions, AreAllRead) {
 	const ClusterSpec given = spec(R"({"initMode":"new","failInterval":"2s","sleepInterval":"1m30s",
 		"requestTimeout":"500ms","proxyTimeout":"20s","syncTimeout":"1h","electionPatience":"0s",
-		"maxStandbyLag":0,"maxStandbys":100,"additionalWalSenders":7,"defaultSSLMode":"require",
+		"standbyRepairTimeout":"5m","maxSlotWalKeepSize":0,"maxStandbyLag":0,"maxStandbys":100,"additionalWalSenders":7,"defaultSSLMode":"require",
 		"newConfig":{"locale":"C.UTF-8","encoding":"UTF8","dataChecksums":false},
 		"pgParameters":{"max_connections":"200","auto_explain.log_min_duration":"1s"},
 		"pgHBA":["host all all 10.0.0.0/8 scram-sha-256"]})");
@@ -47,6 +47,8 @@ TEST(SpecOptions, AreAllRead) {
 	EXPECT_EQ(given.sync_timeout, seconds(3600));
 	EXPECT_EQ(given.election_patience, seconds(0));
 	EXPECT_EQ(given.max_standby_lag, 0u);
+	EXPECT_EQ(given.standby_repair_timeout, seconds(300));
+	EXPECT_EQ(given.max_slot_wal_keep_size, 0u);
 	EXPECT_EQ(given.max_standbys, 100);
 	EXPECT_EQ(given.additional_wal_senders, 7);
 	EXPECT_EQ(given.default_sslmode, "require");
@@ -269,6 +271,7 @@ TEST(SpecWriting, InEffectShowsEveryOptionAndKeepsTheUnknown) {
 	    R"("requestTimeout":"0s","proxyTimeout":"10s","syncTimeout":"0s",)"
 	    R"("electionPatience":"1s","keeperStallTimeout":"0s","recoveryTimeout":"0s",)"
 	    R"("walStallTimeout":"0s","minWalFreeSpace":33554432,)"
+	    R"("standbyRepairTimeout":"1m0s","maxSlotWalKeepSize":4294967296,)"
 	    R"("maxStandbyLag":1048576,"maxReadLag":0,"onMasterCrash":"failover",)"
 	    R"("maxStandbys":20,)"
 	    R"("additionalWalSenders":5,"defaultSSLMode":"","keepers":{},"newConfig":{"dataChecksums":true},)"

@@ -126,7 +126,7 @@ TEST(KeeperPlan, TheWinnerSavesTheEpochThenActsAndPromotes) {
 	EXPECT_EQ(decision.valid, seconds(5));
 	EXPECT_EQ(decision.health, health_limits(ClusterSpec()));
 	EXPECT_TRUE(decision.promote);
-	EXPECT_EQ(decision.create_slots, std::vector<std::string>{"stolon_bbbbbbbb"});
+	EXPECT_EQ(decision.create_slots, (std::vector<NewSlot>{{"stolon_bbbbbbbb", ""}}));
 }
 
 TEST(KeeperPlan, APromotionWaitsForTheFirstBeat) {
@@ -227,10 +227,16 @@ TEST(KeeperPlan, APrimaryThatWasReplacedHasNoMandateAndLeavesTheRestToTheLaunche
 	EXPECT_EQ(decision.generation, 0u);
 }
 
-TEST(KeeperPlan, SlotsAreThoseOfTheFollowersAndUsedOnesAreLeftAlone) {
+TEST(KeeperPlan, SlotsAreThoseOfTheMembersAndUsedOnesAreLeftAlone) {
 	KeeperInputs inputs = named_master();
-	inputs.local.slots = {
-	    {"stolon_bbbbbbbb", true}, {"stolon_dddddddd", false}, {"stolon_eeeeeeee", true}};
+	for (const auto &[name, active] : {std::pair{"stolon_bbbbbbbb", true},
+	                                   {"stolon_dddddddd", false},
+	                                   {"stolon_eeeeeeee", true}}) {
+		LocalSlot slot;
+		slot.name = name;
+		slot.active = active;
+		inputs.local.slots.push_back(slot);
+	}
 	const auto decision = plan_keeper(inputs);
 	EXPECT_TRUE(decision.create_slots.empty());
 	EXPECT_EQ(decision.drop_slots, std::vector<std::string>{"stolon_dddddddd"});

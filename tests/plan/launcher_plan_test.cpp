@@ -567,6 +567,14 @@ const Case preparing[] = {
 	     return down(data, {});
      },
      Action::Wait, "L-13"},
+    {"a keeper that was removed comes back with its data",
+     [] {
+	     auto data = master_view();
+	     data.keepers.erase(own_keeper);
+	     data.dbs.erase(own_db);
+	     return down(data, our_data());
+     },
+     Action::Refuse, "L-13"},
     {"the first master of a new cluster is made", [] { return down(first_master_view(), {}); },
      Action::InitDb, "L-14"},
     {"nothing is made by an old view",

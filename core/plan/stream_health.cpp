@@ -1,0 +1,88 @@
+#include "core/plan/stream_health.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace stolon::core {
+
+namespace {
+
+/// Since when `value` has stood where it is; reset whenever it moves or has no need to.
+bool stands_still(Instant now, bool has_to_move, Lsn value, Lsn &last,
+                  std::optional<Instant> &since, Duration bound) {
+	if (!has_to_move || value != last || !since)
+		since = now;
+	last = value;
+	return has_to_move && now - *since >= bound;
+}
+
+/// What was received may end within a record, which cannot be replayed.
+constexpr std::uint64_t replay_slack = 1024 * 1024;
+
+std::uint64_t bytes_between(Lsn from, Lsn to) {
+	return to > from ? to.value - from.value : 0;
+}
+
+std::uint64_t behind(const StreamSample &sample) {
+	return bytes_between(sample.position.lsn, sample.upstream_end);
+}
+
+}  // namespace
+
+bool StreamWatch::receives(Instant now, const StreamSample &sample, Duration bound) {
+	return !stands_still(now, sample.connected && behind(sample) > 0, sample.position.lsn,
+	                     stuck_received_, receive_stuck_since_, bound);
+}
+
+bool StreamWatch::replays(Instant now, const StreamSample &sample, Duration bound) {
+	return !stands_still(
+	    now, !sample.replay_held && bytes_between(sample.replayed, sample.received) > replay_slack,
+	    sample.replayed, stuck_replayed_, replay_stuck_since_, bound);
+}
+
+std::string StreamWatch::find_trouble(Instant now, const StreamSample &sample, bool streaming,
+                                      bool replaying) const {
+	if (streaming)
+		return replaying ? "" : "WAL that is here is not replayed";
+	if (!sample.has_upstream || now - *got_on_at_ < patience)
+		return {};
+	if (sample.connected)
+		return "it is connected to its upstream, which has more WAL, and receives nothing";
+	return sample.complaint.empty() ? "no connection to its upstream" : sample.complaint;
+}
+
+/// The text may change with each attempt; each change would be a write to the store.
+void StreamWatch::tell(Instant now, std::string trouble, Duration repeat) {
+	if (trouble.empty() || told_.empty() || now - told_at_ >= repeat) {
+		told_at_ = now;
+		told_ = std::move(trouble);
+	}
+}
+
+StreamHealth StreamWatch::look(Instant now, const StreamSample &sample,
+                               const StreamLimits &limits) {
+	StreamHealth health;
+	health.streaming =
+	    receives(now, sample, limits.receive_stall) && sample.connected && sample.has_upstream;
+	const bool replaying = replays(now, sample, limits.replay_stall);
+	const bool further = sample.position.lsn > furthest_.lsn ||
+	                     sample.position.timeline != furthest_.timeline ||
+	                     sample.replayed > furthest_replayed_;
+	if (!got_on_at_ || health.streaming || further || !sample.has_upstream)
+		got_on_at_ = now;
+	if (further) {
+		furthest_ = sample.position;
+		furthest_replayed_ = sample.replayed;
+	}
+	// Half the way back before it ends, so that it does not come and go with every transaction.
+	catching_up_ =
+	    health.streaming && behind(sample) > (catching_up_ ? limits.close / 2 : limits.close);
+	health.catching_up = catching_up_;
+	tell(now, find_trouble(now, sample, health.streaming, replaying), limits.repeat_trouble);
+	health.trouble = told_;
+	health.unreachable = !health.streaming && !told_.empty() && sample.unreachable;
+	health.stood_still = now - *got_on_at_;
+	return health;
+}
+
+}  // namespace stolon::core
