@@ -49,7 +49,7 @@ struct Unsupported {
 
 constexpr std::string_view leave_out = "leave it out";
 
-constexpr std::array<Unsupported, 23> unsupported = {{
+constexpr auto unsupported = std::to_array<Unsupported>({
     {"synchronousReplication", is_false, "leave it out or set it to false (asynchronous)"},
     {"minSynchronousStandbys", is_count, "allowed is an integer of at least 0"},
     {"maxSynchronousStandbys", is_count, "allowed is an integer of at least 0"},
@@ -72,10 +72,10 @@ constexpr std::array<Unsupported, 23> unsupported = {{
     {"ackMode", nothing, leave_out},
     {"strictReads", is_false, "leave it out or set it to false"},
     {"replicaCreateCommand", nothing, leave_out},
-}};
+});
 
 /// Sorted, lower case. What begins with "stolon." or "recovery_target" is managed as well.
-constexpr std::array<std::string_view, 23> managed = {
+constexpr auto managed = std::to_array<std::string_view>({
     "config_file",
     "data_directory",
     "external_pid_file",
@@ -99,7 +99,7 @@ constexpr std::array<std::string_view, 23> managed = {
     "wal_receiver_timeout",
     "wal_retrieve_retry_interval",
     "wal_sender_timeout",
-};
+});
 
 }  // namespace
 

@@ -198,7 +198,8 @@ void write_replication_settings(ConfText &out, const ClusterSpec &spec, bool ele
 	out.set("wal_log_hints", "on");
 	out.number("max_wal_senders", senders);
 	out.number("max_replication_slots", senders);
-	out.number("max_slot_wal_keep_size", slot_bound(spec));
+	if (!user_value(spec, "max_slot_wal_keep_size"))
+		out.number("max_slot_wal_keep_size", slot_bound(spec));
 	out.set("recovery_target_timeline", "latest");
 	out.number("wal_retrieve_retry_interval", electing ? 10 : 100);
 	out.number("wal_receiver_timeout", stream_timeout_ms(spec));

@@ -41,10 +41,10 @@ struct Upstream {
 /// with a newline or NUL is Invalid. Sets: the stolon.* settings, shared_preload_libraries (stolon
 /// first, then the user's), listen_addresses, port, unix_socket_directories, hot_standby on,
 /// wal_level (replica or the user's logical), wal_log_hints on, max_wal_senders,
-/// max_replication_slots, max_slot_wal_keep_size, primary_conninfo, primary_slot_name, recovery_target_timeline latest,
-/// wal_retrieve_retry_interval, wal_receiver_timeout and wal_sender_timeout (from failInterval),
-/// hot_standby_feedback as the user's, restart_after_crash on, then the spec's pgParameters.
-/// primary_conninfo carries no password: passfile only.
+/// max_replication_slots, max_slot_wal_keep_size, primary_conninfo, primary_slot_name,
+/// recovery_target_timeline latest, wal_retrieve_retry_interval, wal_receiver_timeout and
+/// wal_sender_timeout (from failInterval), hot_standby_feedback as the user's, restart_after_crash
+/// on, then the spec's pgParameters. primary_conninfo carries no password: passfile only.
 Result<std::string> render_stolon_conf(const NodeSettings &node, const ClusterSpec &spec,
                                        const DbUid &own, const Upstream &upstream, bool electing);
 

@@ -33,7 +33,7 @@ std::string rewind_obstacle(const LauncherInputs &in, const Db &wanted) {
 	if (in.dir.half_rewound)
 		return "a rewind of what lies here was interrupted";
 	if (in.no_rewind_for == wanted.uid)
-		return in.no_rewind_reason;
+		return in.no_rewind_reason.empty() ? "they cannot be rewound" : in.no_rewind_reason;
 	if (!in.data->spec.use_pgrewind)
 		return "usePgrewind is off";
 	if (wanted.follow != in.data->master)

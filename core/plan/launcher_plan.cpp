@@ -141,6 +141,8 @@ MaybeDecision busy(const LauncherInputs &in) {
 MaybeDecision interrupted_rewind(const LauncherInputs &in, const Db *wanted) {
 	if (!in.dir.half_rewound || (wanted && wanted->init == DbInit::Resync))
 		return {};
+	if (in.data && !wanted)
+		return {};  // L-13
 	const std::string what = "the rewind of the data of db " + in.dir.state.db.value +
 	                         " was interrupted, so that they cannot be used";
 	if (!wanted)

@@ -10,7 +10,10 @@ namespace {
 /// Since when `value` has stood where it is; reset whenever it moves or has no need to.
 bool stands_still(Instant now, bool has_to_move, Lsn value, Lsn &last,
                   std::optional<Instant> &since, Duration bound) {
-	if (!has_to_move || value != last || !since)
+	// It is counted from when it was first seen to have to: nobody may have looked for a while.
+	if (!has_to_move)
+		since.reset();
+	else if (value != last || !since)
 		since = now;
 	last = value;
 	return has_to_move && now - *since >= bound;

@@ -318,6 +318,18 @@ TEST(ClusterDataLimits, BoundTheMembers) {
 	          "clusterdata.dbs: has 201 entries; 200 are allowed");
 }
 
+Db full_db(const DbUid &uid, const KeeperUid &keeper) {
+	Db db;
+	db.uid = uid;
+	db.keeper = keeper;
+	db.generation = ~0ull >> 1;
+	db.init = DbInit::Resync;
+	db.clone_anew = true;
+	db.follow = db.replaces = DbUid{"ffffffff"};
+	db.repairs = ~0ull >> 1;
+	return db;
+}
+
 TEST(ClusterDataLimits, TheLargestThatTheModelAllowsFitsIntoTheBound) {
 	ClusterData data = initial_clusterdata(ClusterSpec{}, "0123456789abcdef");
 	data.phase = ClusterPhase::Normal;
@@ -330,7 +342,7 @@ TEST(ClusterDataLimits, TheLargestThatTheModelAllowsFitsIntoTheBound) {
 		const KeeperUid keeper{std::string(37, 'k') + std::to_string(100 + host)};
 		const DbUid db{uid_text(i)};
 		data.keepers[keeper] = Keeper{keeper, db, std::string(255, 'h'), 65535, {}};
-		data.dbs[db] = Db{db, keeper, ~0ull >> 1, DbInit::Resync, DbUid{"ffffffff"}, {}};
+		data.dbs[db] = full_db(db, keeper);
 		data.election->voters.push_back(db);
 	}
 	const std::string text = clusterdata_to_text(data);

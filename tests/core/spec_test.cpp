@@ -274,7 +274,7 @@ TEST(SpecWriting, InEffectShowsEveryOptionAndKeepsTheUnknown) {
 	    R"("standbyRepairTimeout":"1m0s","maxSlotWalKeepSize":4294967296,)"
 	    R"("maxStandbyLag":1048576,"maxReadLag":0,"onMasterCrash":"failover",)"
 	    R"("maxStandbys":20,)"
-	    R"("additionalWalSenders":5,"defaultSSLMode":"","keepers":{},"newConfig":{"dataChecksums":true},)"
+	    R"("additionalWalSenders":5,"usePgrewind":true,"keepDiverged":3,"defaultSSLMode":"","keepers":{},"newConfig":{"dataChecksums":true},)"
 	    R"("pgParameters":{},"pgHBA":[],"mine":{"x":1.5},"minSynchronousStandbys":2})");
 	ClusterSpec again = spec(spec_to_json(given).dump());
 	again.raw = given.raw;

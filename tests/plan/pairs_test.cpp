@@ -126,12 +126,18 @@ std::vector<std::pair<std::string, DataDir>> all_directories() {
 	cloned_beside.clone_ready = fresh_db;
 	DataDir other_system = directory(own_db, 4);
 	other_system.system_id = "7000000000000000002";
+	DataDir of_standby = directory(own_db, 4);
+	of_standby.is_standby = true;
+	DataDir half_rewound = directory(own_db, 4);
+	half_rewound.half_rewound = true;
 	return {{"nothing", {}},
 	        {"nothing, with a clone beside", cloned},
 	        {"data", directory(own_db, 4)},
 	        {"data of the present epoch", directory(own_db, 5)},
 	        {"data of a later epoch", directory(own_db, 6)},
+	        {"data of a standby", of_standby},
 	        {"data, with a clone beside", cloned_beside},
+	        {"data that are half rewound", half_rewound},
 	        {"data of another incarnation", directory(DbUid{"dddddddd"}, 4)},
 	        {"data of another system", other_system},
 	        {"foreign", foreign}};
@@ -179,7 +185,15 @@ std::vector<LauncherCase> all_launchers() {
 			in.must_release = server.must_release;
 			in.released_revision = server.released;
 			in.upstream_ready = true;
+			in.upstream_checkpointed = true;
 			all.push_back({name + ", " + server.name, in});
+			in.no_rewind_for = fresh_db;
+			in.no_rewind_reason = "the WAL is gone";
+			all.push_back({name + ", " + server.name + ", cannot be rewound", in});
+			in.no_rewind_for = {};
+			in.set_aside = 1000;
+			in.report_missing = true;
+			all.push_back({name + ", " + server.name + ", much set aside", in});
 		}
 	}
 	return all;
@@ -205,6 +219,11 @@ void end_task(LauncherInputs &in) {
 	in.dir.clone_ready = in.task_db;
 }
 
+/// The keeper worker sees to that (K-04).
+bool is_to_be_promoted(const LauncherInputs &in) {
+	return in.pg == PgState::Running && !in.pg_is_primary && in.data->master == in.dir.state.db;
+}
+
 /// What is done by an action, when it goes well, or just happens while time passes. False: nothing.
 bool carry_out(const LauncherDecision &decision, LauncherInputs &in) {
 	using Action = LauncherAction;
@@ -224,8 +243,13 @@ bool carry_out(const LauncherDecision &decision, LauncherInputs &in) {
 			in.task_db = decision.db;
 			in.task_upstream = decision.follow;
 			return true;
+		case Action::Rewind:
 		case Action::Swap:
 			in.dir = directory(decision.db, 5);
+			return true;
+		case Action::Tidy:
+			in.set_aside = 0;
+			in.report_missing = false;
 			return true;
 		case Action::AbortTask:
 			in.task_running = false;
@@ -256,6 +280,8 @@ bool carry_out(const LauncherDecision &decision, LauncherInputs &in) {
 		end_server(in);
 	else if (in.task_running)
 		end_task(in);
+	else if (is_to_be_promoted(in))
+		in.pg_is_primary = true;
 	else if (!decision.wake_at && !decision.refresh_view)
 		return false;
 	return true;

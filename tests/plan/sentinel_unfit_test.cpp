@@ -190,7 +190,7 @@ TEST(SentinelUnfit, NobodyCloseLeavesItMasterAndSaysWhy) {
 	ASSERT_FALSE(decision.reasons.empty());
 	EXPECT_EQ(decision.reasons.front().rule, "S-16");
 	const std::string &text = decision.reasons.front().text;
-	EXPECT_NE(text.find("00000002 on k2: it neither streams"), std::string::npos);
+	EXPECT_NE(text.find("00000002 on k2: it neither keeps up"), std::string::npos);
 	EXPECT_NE(text.find("00000003 on k3: its keeper is not present"), std::string::npos);
 	EXPECT_EQ(decision.wake_at, world.in.now + seconds(5));
 	world.pass(seconds(1));
