@@ -8,6 +8,7 @@ SELECT p.oid::regprocedure AS function, pg_get_function_result(p.oid) AS result,
 	FROM pg_proc p WHERE pronamespace = 'stolon'::regnamespace ORDER BY proname;
 
 -- Without a cluster there is nothing to tell.
+SELECT * FROM stolon.diverged();
 \x on
 SELECT * FROM stolon.status();
 \x off

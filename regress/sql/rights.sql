@@ -5,6 +5,8 @@ SELECT role, fenced FROM stolon.status();
 SELECT stolon.lease_remaining();
 SHOW stolon.store_credentials_file;
 SHOW stolon.replication_credentials_file;
+-- Who may look at what lies beside the data.
+SELECT * FROM stolon.diverged();
 -- Who may change the cluster.
 SELECT * FROM stolon.switchover();
 SELECT * FROM stolon.switchover_cancel();
