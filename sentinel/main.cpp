@@ -20,6 +20,7 @@ struct Arguments {
 	program::CommonOptions common;
 	std::string uid;
 	std::string initial_cluster_spec;
+	int initial_wait_s = 10;
 };
 
 core::Result<core::ClusterSpec> read_spec(const std::string &path) {
@@ -70,6 +71,12 @@ int main_of(int argc, char **argv) {
 	app.add_option("--uid", arguments.uid, "This sentinel's name (default: a random one)");
 	app.add_option("--initial-cluster-spec", arguments.initial_cluster_spec,
 	               "File with the spec of a cluster that is to be initialised if there is none");
+	app.add_option(
+	       "--initial-cluster-wait", arguments.initial_wait_s,
+	       "Seconds (0 to 3600) for which a store without a cluster is watched before that, as "
+	       "launchers may hold the data of a cluster that the store has lost")
+	    ->check(CLI::Range(0, 3600))
+	    ->capture_default_str();
 	if (const auto code = program::parse_arguments(app, argc, argv)) {
 		return *code;
 	}
@@ -80,6 +87,7 @@ int main_of(int argc, char **argv) {
 		return wrong_arguments("--uid: " + uid.error().message);
 	}
 	options.uid = *uid;
+	options.initial_wait = core::seconds(arguments.initial_wait_s);
 	if (!arguments.initial_cluster_spec.empty()) {
 		auto spec = read_spec(arguments.initial_cluster_spec);
 		if (!spec.ok()) {

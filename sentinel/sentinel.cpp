@@ -121,11 +121,11 @@ void Sentinel::lead(Instant now) {
 	if (observations_.clusterdata()) {
 		decide(now);
 	} else if (!observations_.clusterdata_is_damaged()) {
-		initialise();
+		initialise(now);
 	}
 }
 
-void Sentinel::initialise() {
+void Sentinel::initialise(Instant now) {
 	if (!options_.initial_spec) {
 		say({{"S-00",
 		      "There is no cluster of this name in the store. Initialise one with "
@@ -140,6 +140,15 @@ void Sentinel::initialise() {
 		          ", so no new cluster is initialised over it. Put clusterdata back from a "
 		          "backup, or, if the old cluster is not needed any more, delete what is left "
 		          "of it or use `stolonctl init`."}},
+		    true);
+		return;
+	}
+	const Instant due = std::max(started_at_, mirror_.contact_since()) + options_.initial_wait;
+	if (now < due) {
+		plan_wake_at_ = due;
+		say({{"S-00",
+		      "There is no cluster of this name in the store. One is initialised unless a "
+		      "launcher tells of existing data within --initial-cluster-wait."}},
 		    true);
 		return;
 	}

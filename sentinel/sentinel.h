@@ -21,6 +21,9 @@ struct SentinelOptions {
 	core::SentinelUid uid;
 	/// Given: a cluster that does not exist yet is initialised with it.
 	std::optional<core::ClusterSpec> initial_spec;
+	/// A store without a cluster is watched for so long before one is made: it may have lost its
+	/// contents, and launchers that hold the data of the lost cluster tell of themselves again.
+	Duration initial_wait = core::seconds(10);
 };
 
 class Sentinel {
@@ -39,7 +42,7 @@ private:
 	void take_over_times();
 	bool may_act(Instant now) const;
 	void lead(Instant now);
-	void initialise();
+	void initialise(Instant now);
 	void decide(Instant now);
 	void send(store::TxnRequest request, std::string what, Instant now);
 	void finished(store::Result<store::TxnResponse> outcome, const std::string &what,

@@ -84,14 +84,14 @@ for my $case (
 my $spec = write_file('spec.json', qq({ "failInterval": "${fail_interval}s", "sleepInterval": "1s" }));
 $store->put('keepers/node/k9', { uid => 'k9', phase => 'refusing', bootID => 'b', host => '127.0.0.1',
 	port => 5439, db => '0000dead', systemID => '6999999999999999999' });
-$store->start_sentinel('s1', '--initial-cluster-spec', $spec);
+$store->start_sentinel('s1', '--initial-cluster-spec', $spec, '--initial-cluster-wait', '0');
 wait_for('a refusal to initialise', sub { $store->log_of('s1') =~ /keeper k9 has data/ });
 ok(!$store->clusterdata, 'nothing is initialised beside existing data');
 $store->delete_key('keepers/node/k9');
 wait_for('clusterdata', sub { $store->clusterdata });
 is($store->clusterdata->{phase}, 'initializing', 'initialised once the data are gone');
 is(leader(), 's1', 's1 leads');
-$store->start_sentinel('s2', '--initial-cluster-spec', $spec);
+$store->start_sentinel('s2', '--initial-cluster-spec', $spec, '--initial-cluster-wait', '0');
 
 put_node('k1');
 my $data = wait_for('a first master', sub { my $d = $store->clusterdata; $d->{master} && $d });

@@ -351,7 +351,11 @@ class Lab:
                 "--pg-repl-passwordfile", f"{self.dir}/secrets/replication",
             ]  # fmt: skip
         elif member["kind"] == "sentinel":
-            command += ["--uid", name, "--initial-cluster-spec", f"{self.dir}/spec.json"]
+            # Nothing can have been in this store before.
+            command += [
+                "--uid", name, "--initial-cluster-spec", f"{self.dir}/spec.json",
+                "--initial-cluster-wait", "0",
+            ]  # fmt: skip
         else:
             command += [
                 "--uid", name, "--run-dir", f"{folder}/run",

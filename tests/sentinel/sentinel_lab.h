@@ -33,6 +33,7 @@ public:
 	store::FakeCluster cluster;
 	Instant now{seconds(1000)};
 	Keys keys;
+	Duration initial_wait{0};  ///< of those that are added from now on
 
 	struct Member {
 		std::unique_ptr<store::Store> store;
@@ -48,6 +49,7 @@ public:
 		options.uid = SentinelUid{uid};
 		if (with_spec) {
 			options.initial_spec = ClusterSpec{};
+			options.initial_wait = initial_wait;
 		}
 		member.sentinel = std::make_unique<Sentinel>(*member.store, keys, std::move(options));
 		members.push_back(std::move(member));

@@ -321,6 +321,34 @@ TEST(SentinelProgram, AVanishedClusterdataIsNotInitialisedAnew) {  // B-6
 	EXPECT_EQ(lab.get(lab.keys.clusterdata()).value, "");
 }
 
+TEST(SentinelProgram, AnEmptyStoreIsWatchedBeforeAClusterIsMade) {  // B-6
+	Lab lab;
+	lab.initial_wait = seconds(10);
+	lab.add("s1");
+	lab.put_node("k4", false);
+	lab.run(milliseconds(9900));
+	EXPECT_EQ(lab.get(lab.keys.clusterdata()).value, "");
+	lab.run(milliseconds(300));
+	EXPECT_NE(lab.get(lab.keys.clusterdata()).value, "");
+}
+
+TEST(SentinelProgram, ALauncherThatComesLateWithDataIsHeardBeforeAClusterIsMade) {  // B-6
+	Lab lab;
+	lab.initial_wait = seconds(10);
+	lab.add("s1");
+	lab.put_node("k4", false);
+	lab.run(seconds(8));
+	NodeInfo node;
+	node.uid = KeeperUid{"k1"};
+	node.host = "10.0.0.1";
+	node.port = 5432;
+	node.phase = NodePhase::Refusing;
+	node.system_id = "7000000000000000001";
+	lab.put(lab.keys.node(node.uid), node_info_to_text(node));
+	lab.run(seconds(60));
+	EXPECT_EQ(lab.get(lab.keys.clusterdata()).value, "");
+}
+
 TEST(SentinelProgram, AnInfoUnderAnotherNameDoesNotCount) {
 	Lab lab;
 	lab.add("s1");
