@@ -212,6 +212,10 @@ private:
 		}
 		checkpoints_.see_to(now, local_, decision_);
 		step_again_at_ = std::min(step_again_at_, checkpoints_.look_again_at());
+		if (!slots_are_loaded()) {
+			step_again_at_ = std::min(step_again_at_, now + often);
+			return changed;
+		}
 		changed |= see_to_slots();
 		if (decision_.generation != 0)
 			applied_generation_ = decision_.generation;

@@ -49,6 +49,11 @@ void list_slots(SlotList *out) {
 
 }  // namespace
 
+bool slots_are_loaded() {
+	// The startup process sets it after it has read them.
+	return GetRedoRecPtr() != InvalidXLogRecPtr;
+}
+
 std::vector<core::LocalSlot> local_slots() {
 	static SlotList list;  // plain data, too large for the stack of a guarded call
 	guarded([] { list_slots(&list); });

@@ -9,6 +9,10 @@
 
 namespace stolon::pg {
 
+/// False while a starting server has not read its slots from the disk. One that is made then is
+/// read as a second one of its name, whose files vanish with the first one.
+bool slots_are_loaded();
+
 /// Those whose name could be stolon's: "stolon_" and the 8 digits of a db.
 std::vector<core::LocalSlot> local_slots();
 
