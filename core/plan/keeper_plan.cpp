@@ -57,11 +57,15 @@ void plan_advance(const KeeperInputs &inputs, const DbUid &uid, const LocalSlot 
 }
 
 // One that was lost is made anew once its owner is there to use it; until then another would only
-// keep WAL in vain.
+// keep WAL in vain. One that has never kept anything was half made when the server died.
+bool has_to_be_made_anew(const LocalSlot &slot, bool owner_is_present) {
+	return !slot.active && (slot.lost ? owner_is_present : !slot.restart.valid());
+}
+
 void plan_slot_of(const KeeperInputs &inputs, const Db &db, KeeperDecision &decision) {
 	const std::string name = replication_name(db.uid);
 	if (const LocalSlot *slot = find_slot(inputs, name)) {
-		if (slot->lost && !slot->active && inputs.present.contains(db.keeper))
+		if (has_to_be_made_anew(*slot, inputs.present.contains(db.keeper)))
 			decision.drop_slots.push_back(name);
 		else
 			plan_advance(inputs, db.uid, *slot, decision);
@@ -79,7 +83,6 @@ void plan_slot_of(const KeeperInputs &inputs, const Db &db, KeeperDecision &deci
 // A slot for each other member, on every server, so that whoever becomes the master has the WAL
 // that the others go on with. One that is in use is left for a later round.
 void plan_slots(const KeeperInputs &inputs, const DbUid &own, KeeperDecision &decision) {
-	decision.manage_slots = true;
 	std::set<std::string> wanted;
 	for (const auto &[uid, db] : inputs.data->dbs) {
 		if (uid == own)

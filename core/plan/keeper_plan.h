@@ -103,8 +103,7 @@ struct KeeperDecision {
 	bool freeze = false;   ///< frozen for an election: whatever still receives WAL is to end
 	bool repoint = false;  ///< write stolon.conf again, and begin the stream anew
 	bool promote = false;
-	std::optional<Vote> vote;  ///< publish it
-	bool manage_slots = false;
+	std::optional<Vote> vote;           ///< publish it
 	std::vector<NewSlot> create_slots;  ///< before any is dropped
 	std::vector<std::string> drop_slots;
 	std::vector<SlotAdvance> advance_slots;  ///< and let them keep no dead rows

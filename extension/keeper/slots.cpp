@@ -47,6 +47,14 @@ void list_slots(SlotList *out) {
 	LWLockRelease(ReplicationSlotControlLock);
 }
 
+void drop_half_made(const char *name) {
+	try {
+		guarded([name] { ReplicationSlotDrop(name, true); });
+	} catch (const PgError &) {
+		// It did not come so far.
+	}
+}
+
 }  // namespace
 
 bool slots_are_loaded() {
@@ -69,7 +77,14 @@ std::vector<core::LocalSlot> local_slots() {
 void create_slot(const core::NewSlot &slot) {
 	const char *name = slot.name.c_str();
 	const char *like = slot.like.empty() ? nullptr : slot.like.c_str();
-	guarded([name, like] { create_physical_slot(name, like); });
+	try {
+		guarded([name, like] { create_physical_slot(name, like); });
+	} catch (const PgError &error) {
+		// One that exists and keeps nothing would be taken for a good one.
+		if (error.sqlstate() != ERRCODE_DUPLICATE_OBJECT)
+			drop_half_made(name);
+		throw;
+	}
 }
 
 void drop_slot(const std::string &name) {

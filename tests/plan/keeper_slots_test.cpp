@@ -77,6 +77,16 @@ const SlotAdvance *advance_of(const KeeperDecision &decision, const DbUid &db) {
 	return nullptr;
 }
 
+TEST(KeeperSlots, OneThatKeepsNothingBecauseItWasHalfMadeIsMadeAnew) {
+	for (KeeperInputs inputs : {standby(), master()}) {
+		inputs.local.slots[1].restart = Lsn{};
+		inputs.present.clear();
+		EXPECT_EQ(plan_keeper(inputs).drop_slots, std::vector{inputs.local.slots[1].name});
+		inputs.local.slots[1].active = true;
+		EXPECT_TRUE(plan_keeper(inputs).drop_slots.empty());
+	}
+}
+
 TEST(KeeperSlots, AStandbyHoldsOneForEachOtherMemberAlsoForTheMaster) {
 	KeeperInputs inputs = standby();
 	inputs.local.slots.clear();

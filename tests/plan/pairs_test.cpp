@@ -391,8 +391,10 @@ bool carry_out(const KeeperDecision &decision, KeeperLocal &local) {
 		local.in_recovery = local.promoting = false;
 	if (decision.promote)
 		local.promoting = true;
-	for (const auto &slot : decision.create_slots)
+	for (const auto &slot : decision.create_slots) {
 		local.slots.emplace_back().name = slot.name;
+		local.slots.back().restart = Lsn{1};
+	}
 	for (const auto &name : decision.drop_slots)
 		std::erase_if(local.slots, [&](const LocalSlot &slot) { return slot.name == name; });
 	return local.state != before.state || local.config_known != before.config_known ||
