@@ -113,8 +113,10 @@ void never_acknowledge() {
 	InterruptPending = true;
 }
 
+// A standby has nothing to acknowledge: what commits there has written nothing (a CHECKPOINT, a
+// call of a function that could write elsewhere).
 void acknowledge_or_never() {
-	if (likely(may_acknowledge()))
+	if (likely(may_acknowledge()) || RecoveryInProgress())
 		return;
 	const int bound_ms = Min(wait_bound_ms(), longest_wait_behind_commit_ms);
 	const uint64 until = boottime_ns() + static_cast<uint64>(bound_ms) * 1000000ULL;
