@@ -19,15 +19,16 @@ std::string commits_text(const core::DivergedData &data) {
 	       data.last_commit;
 }
 
-std::string how_to_look(const Examination &found) {
+std::string how_to_look(const std::string &directory, const Examination &found) {
 	std::string text =
 	    "\nTo look at them, in this directory (--rmgr=Transaction shows commits only):\n\n";
 	for (const auto &range : found.back.beyond)
-		text += "    " + dump_command(range) + "\n";
+		text += "    " + dump_command(directory, found.control.shape, range) + "\n";
 	return text;
 }
 
-std::string findings(const core::DivergedData &data, const Examination *found) {
+std::string findings(const std::string &directory, const core::DivergedData &data,
+                     const Examination *found) {
 	if (found == nullptr || !data.examined)
 		return line("Examined:", "no; " + data.problem);
 	std::string text = line("In common:", "everything up to " + data.fork.to_string() +
@@ -38,7 +39,7 @@ std::string findings(const core::DivergedData &data, const Examination *found) {
 	    line("Diverged:", "WAL from " + data.fork.lsn.to_string() + " to " + data.end.to_string() +
 	                          ", " + std::to_string(found->beyond.records) + " records");
 	text += line("Commits:", commits_text(data));
-	return text + how_to_look(*found);
+	return text + how_to_look(directory, *found);
 }
 
 }  // namespace
@@ -67,7 +68,7 @@ core::Status write_report(const std::string &directory, const Identity &identity
 	text += line("Set aside:", data.time);
 	text += line("What:", data.whole ? "the whole data directory; a copy of the master replaced it"
 	                                 : "the diverged WAL; the data directory itself was rewound");
-	text += findings(data, found);
+	text += findings(directory, data, found);
 	text +=
 	    "\nThe oldest of such directories are removed when there are more than keepDiverged of "
 	    "the\n"

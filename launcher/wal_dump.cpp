@@ -5,6 +5,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
+#include <vector>
 
 #include "launcher/process.h"
 
@@ -41,6 +43,36 @@ bool ended_before(const std::string &wal_directory, const WalShape &shape,
 	       has_file(wal_directory, shape, {range.timeline, core::Lsn{range.from.value - 1}});
 }
 
+/// The last file that the range may go to: WAL beyond a file that is not there cannot be read.
+core::Lsn last_file_of(const std::string &wal_directory, const WalShape &shape,
+                       const core::WalRange &range) {
+	core::Lsn last = range.from;
+	for (core::Lsn next = range.from; !range.to.valid() || next < range.to;
+	     next.value += shape.segment) {
+		next.value -= next.value % shape.segment;
+		if (!has_file(wal_directory, shape, {range.timeline, next}))
+			break;
+		last = next;
+	}
+	return last;
+}
+
+/// The files are named, because otherwise pg_waldump reads the size of a segment from whatever file
+/// it comes across first in the directory, and gives up when that is one that PostgreSQL has made
+/// for later and that is still empty.
+std::vector<std::string> arguments_for(const std::string &wal_directory, const WalShape &shape,
+                                       const core::WalRange &range) {
+	const core::Lsn last = last_file_of(wal_directory, shape, range);
+	std::vector<std::string> arguments = {"--timeline=" + std::to_string(range.timeline.value),
+	                                      "--start=" + range.from.to_string()};
+	if (range.to.valid() &&
+	    shape.segment_of(last) == shape.segment_of(core::Lsn{range.to.value - 1}))
+		arguments.push_back("--end=" + range.to.to_string());
+	arguments.push_back(shape.file_of({range.timeline, range.from}));
+	arguments.push_back(shape.file_of({range.timeline, last}));
+	return arguments;
+}
+
 }  // namespace
 
 void add_record(const std::string &line, const WalShape &shape, WalSummary &summary) {
@@ -74,11 +106,9 @@ core::Status read_wal(const std::string &bin_path, const std::string &wal_direct
 		                       std::to_string(range.timeline.value) + " is not there any more"};
 	}
 	Command command;
-	command.argv = {bin_path + "/pg_waldump", "--path=" + wal_directory,
-	                "--timeline=" + std::to_string(range.timeline.value),
-	                "--start=" + range.from.to_string()};
-	if (range.to.valid())
-		command.argv.push_back("--end=" + range.to.to_string());
+	command.argv = {bin_path + "/pg_waldump", "--path=" + wal_directory};
+	for (auto &argument : arguments_for(wal_directory, shape, range))
+		command.argv.push_back(std::move(argument));
 	command.environment = {{"LC_ALL", "C"}, {"TZ", "UTC"}, {"PGTZ", "UTC"}};
 	// Where the WAL ends it says so, as an error.
 	command.discard_errors = true;
@@ -90,10 +120,12 @@ core::Status read_wal(const std::string &bin_path, const std::string &wal_direct
 	return ended.ok() ? core::Status() : core::Status(ended.error());
 }
 
-std::string dump_command(const core::WalRange &range) {
-	return "pg_waldump --path=pg_wal --timeline=" + std::to_string(range.timeline.value) +
-	       " --start=" + range.from.to_string() +
-	       (range.to.valid() ? " --end=" + range.to.to_string() : std::string());
+std::string dump_command(const std::string &directory, const WalShape &shape,
+                         const core::WalRange &range) {
+	std::string command = "pg_waldump --path=pg_wal";
+	for (const auto &argument : arguments_for(directory + "/pg_wal", shape, range))
+		command += " " + argument;
+	return command;
 }
 
 }  // namespace stolon::launcher

@@ -25,7 +25,8 @@ void add_record(const std::string &line, const WalShape &shape, WalSummary &summ
 core::Status read_wal(const std::string &bin_path, const std::string &wal_directory,
                       const WalShape &shape, const core::WalRange &range, WalSummary &summary);
 
-/// The command line that shows the range, to be run where pg_wal lies.
-std::string dump_command(const core::WalRange &range);
+/// The command line that shows the range, to be run in `directory`, where pg_wal lies.
+std::string dump_command(const std::string &directory, const WalShape &shape,
+                         const core::WalRange &range);
 
 }  // namespace stolon::launcher

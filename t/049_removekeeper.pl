@@ -52,7 +52,7 @@ is($lab->master, $master, 'the master is the same');
 $lab->lab('start', $gone);
 StolonLab::poll_until('the launcher refuses to start its data',
 	sub { $lab->log_text($gone) =~ /L-13.*the cluster does not know this keeper/ });
-ok(!-e $lab->dir . "/$gone/data/postgres/postmaster.pid", 'nothing runs there');
+isnt(($lab->lab_may_fail('psql', $gone, '-Xc', 'select 1'))[0], 0, 'nothing runs there');
 ok(!exists $lab->clusterdata->{keepers}{$gone}, 'it is no member');
 my $path = $lab->dir . "/$gone/data/postgres";
 rename $path, "$path.mine" or die "rename: $!\n";
