@@ -32,6 +32,14 @@ std::uint64_t behind(const StreamSample &sample) {
 
 }  // namespace
 
+bool StreamWatch::is_connected(Instant now, const StreamSample &sample) {
+	if (sample.receiver != receiver_) {
+		receiver_ = sample.receiver;
+		receiver_since_ = now;
+	}
+	return sample.connected && (sample.heard || now - receiver_since_ >= settled);
+}
+
 bool StreamWatch::receives(Instant now, const StreamSample &sample, Duration bound) {
 	return !stands_still(now, sample.connected && behind(sample) > 0, sample.position.lsn,
 	                     stuck_received_, receive_stuck_since_, bound);
@@ -62,8 +70,9 @@ void StreamWatch::tell(Instant now, std::string trouble, Duration repeat) {
 	}
 }
 
-StreamHealth StreamWatch::look(Instant now, const StreamSample &sample,
-                               const StreamLimits &limits) {
+StreamHealth StreamWatch::look(Instant now, const StreamSample &given, const StreamLimits &limits) {
+	StreamSample sample = given;
+	sample.connected = is_connected(now, given);
 	StreamHealth health;
 	health.streaming =
 	    receives(now, sample, limits.receive_stall) && sample.connected && sample.has_upstream;

@@ -14,11 +14,13 @@ namespace stolon::core {
 /// One look at the server.
 struct StreamSample {
 	bool has_upstream = false;  ///< stolon.conf names one
-	bool connected = false;     ///< the walreceiver streams from it
+	bool connected = false;     ///< the walreceiver streams from it, as the server sees it
+	int receiver = 0;           ///< its pid; 0: there is none
+	bool heard = false;         ///< it has received a message from the upstream
 	WalPosition position;       ///< the higher of received and replayed
 	Lsn received;               ///< on disk; invalid: nothing since the start
 	Lsn replayed;
-	Lsn upstream_end;          ///< of the upstream's WAL, as the walreceiver was told last
+	Lsn upstream_end;          ///< of the upstream's WAL, as the upstream has told last in any way
 	bool replay_held = false;  ///< somebody has paused the replay, or wants it delayed
 	/// What the walreceiver (or the startup process) has complained about last, and whether that
 	/// was that nobody answers at the upstream's address, or lets it in.
@@ -49,10 +51,14 @@ class StreamWatch {
 public:
 	/// Not streaming for less than this is no trouble yet: the upstream has just changed.
 	static constexpr Duration patience = seconds(2);
+	/// A walreceiver counts as streaming from its start on, although it may not get beyond asking
+	/// for WAL, again and again. One that has lived for so long is past that.
+	static constexpr Duration settled = seconds(1);
 
-	StreamHealth look(Instant now, const StreamSample &sample, const StreamLimits &limits);
+	StreamHealth look(Instant now, const StreamSample &given, const StreamLimits &limits);
 
 private:
+	bool is_connected(Instant now, const StreamSample &sample);
 	bool receives(Instant now, const StreamSample &sample, Duration bound);
 	bool replays(Instant now, const StreamSample &sample, Duration bound);
 	std::string find_trouble(Instant now, const StreamSample &sample, bool streaming,
@@ -64,6 +70,8 @@ private:
 	Lsn furthest_replayed_;
 	std::optional<Instant> receive_stuck_since_, replay_stuck_since_;
 	Lsn stuck_received_, stuck_replayed_;
+	int receiver_ = 0;
+	Instant receiver_since_;
 	bool catching_up_ = false;
 	std::string told_;
 	Instant told_at_;

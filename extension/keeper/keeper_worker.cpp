@@ -99,7 +99,7 @@ private:
 			local_.history = own_history();
 			local_.redo = checkpoints_.redo();
 			if (data_)
-				stream_.look(now, data_->spec, &local_);
+				stream_.look(now, data_->spec, members_.position_of(local_.target.db), &local_);
 			local_.lease_won = has_won_lease(master_revision_);
 			promotion_asked_ = promotion_asked_ && local_.in_recovery;
 			local_.promoting = promotion_asked_ || ends_recovery_by_itself(local_);

@@ -120,6 +120,9 @@ WalReceiverState walreceiver_state(const std::string &host, int port) {
 	const bool streaming = WalRcv->walRcvState == WALRCV_STREAMING;
 	strlcpy(sender_host, WalRcv->sender_host, sizeof sender_host);
 	const int sender_port = WalRcv->sender_port;
+	state.pid = WalRcv->pid;
+	// The same when it begins; the first message brings the sender's clock.
+	state.heard = WalRcv->lastMsgSendTime != WalRcv->lastMsgReceiptTime;
 	state.upstream_end.value = WalRcv->latestWalEnd;
 	state.received.value = WalRcv->flushedUpto;
 	SpinLockRelease(&WalRcv->mutex);

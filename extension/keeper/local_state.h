@@ -34,7 +34,9 @@ bool startup_has_read(std::uint64_t token);
 void stop_walreceiver();
 
 struct WalReceiverState {
-	bool streaming = false;  ///< from the given address
+	int pid = 0;             ///< 0: there is none
+	bool streaming = false;  ///< from the given address, or about to
+	bool heard = false;      ///< it has received a message
 	core::Lsn upstream_end;  ///< as that told last
 	core::Lsn received;      ///< on disk
 };

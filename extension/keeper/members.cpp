@@ -3,12 +3,22 @@
 namespace stolon::pg {
 
 void Members::tell(core::KeeperInputs *inputs) {
-	if (mirror_.changes() != changes_) {
-		changes_ = mirror_.changes();
-		read();
-	}
+	read_changes();
 	inputs->reports = reports_;
 	inputs->present = present_;
+}
+
+core::WalPosition Members::position_of(const core::DbUid &db) {
+	read_changes();
+	const auto found = reports_.find(db);
+	return found == reports_.end() ? core::WalPosition() : found->second.position;
+}
+
+void Members::read_changes() {
+	if (mirror_.changes() == changes_)
+		return;
+	changes_ = mirror_.changes();
+	read();
 }
 
 void Members::read() {

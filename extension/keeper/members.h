@@ -16,8 +16,11 @@ public:
 
 	/// Fills in reports and present. A value that cannot be read counts as absent.
 	void tell(core::KeeperInputs *inputs);
+	/// How far this incarnation says that it is; unset: it says nothing.
+	core::WalPosition position_of(const core::DbUid &db);
 
 private:
+	void read_changes();
 	void read();
 
 	const store::Mirror &mirror_;

@@ -32,22 +32,28 @@ std::string wall_clock() {
 
 }  // namespace
 
-void Stream::look(core::Instant now, const core::ClusterSpec &spec, core::KeeperLocal *local) {
+void Stream::look(core::Instant now, const core::ClusterSpec &spec, core::WalPosition published,
+                  core::KeeperLocal *local) {
 	if (!(local->target == target_)) {
 		target_ = local->target;
 		complaints_from_ns_ = boottime_ns();
 		watch_ = {};
 	}
 	const WalReceiverState receiver = walreceiver_state(target_.host, target_.port);
-	if (receiver.streaming)
+	if (receiver.streaming && receiver.heard)
 		complaints_from_ns_ = boottime_ns();
 	core::StreamSample sample;
 	sample.has_upstream = local->in_recovery && !target_.db.empty();
 	sample.connected = receiver.streaming;
+	sample.receiver = receiver.pid;
+	sample.heard = receiver.heard;
 	sample.position = local->position;
 	sample.received = receiver.received;
 	sample.replayed = local->replayed;
 	sample.upstream_end = receiver.upstream_end;
+	// A walreceiver that hangs knows of nothing; what the upstream publishes tells, too.
+	if (published.timeline == local->position.timeline)
+		sample.upstream_end = std::max(sample.upstream_end, published.lsn);
 	sample.replay_held = is_replay_held();
 	const StreamComplaint complaint = last_stream_complaint();
 	if (complaint.at_ns > complaints_from_ns_) {

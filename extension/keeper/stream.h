@@ -12,7 +12,9 @@ namespace stolon::pg {
 class Stream {
 public:
 	/// `local` tells positions and the upstream; stood_still and since_repoint are filled in.
-	void look(core::Instant now, const core::ClusterSpec &spec, core::KeeperLocal *local);
+	/// `published` is what the upstream has told in the store.
+	void look(core::Instant now, const core::ClusterSpec &spec, core::WalPosition published,
+	          core::KeeperLocal *local);
 	/// The stream is being begun anew.
 	void repointed(core::Instant now) { repointed_at_ = now; }
 

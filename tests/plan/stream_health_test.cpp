@@ -21,7 +21,8 @@ public:
 		limits.replay_stall = seconds(60);
 		limits.close = mebibyte;
 		limits.repeat_trouble = seconds(5);
-		sample.has_upstream = sample.connected = true;
+		sample.has_upstream = sample.connected = sample.heard = true;
+		sample.receiver = 100;
 		sample.upstream_end.value = 100 * mebibyte;
 		gets_to(100 * mebibyte);
 	}
@@ -53,6 +54,28 @@ TEST(StreamHealth, ConnectedUnderAnIdleMasterIsWell) {
 	EXPECT_FALSE(health.catching_up);
 	EXPECT_EQ(health.trouble, "");
 	EXPECT_EQ(health.stood_still, Duration(0));
+}
+
+TEST(StreamHealth, AReceiverThatEndsBeforeItHearsAnythingHasNeverStreamed) {
+	Standby standby;
+	standby.after(seconds(0));
+	standby.sample.complaint = "requested WAL segment 000000010000000000000004 has been removed";
+	StreamHealth health;
+	for (int attempt = 0; attempt < 200; ++attempt) {
+		standby.sample.heard = false;
+		standby.sample.receiver = 101 + attempt;
+		health = standby.after(milliseconds(100));
+		EXPECT_FALSE(health.streaming);
+	}
+	EXPECT_GE(health.stood_still, seconds(15));
+	EXPECT_EQ(health.trouble, standby.sample.complaint);
+}
+
+TEST(StreamHealth, AReceiverThatLivesStreamsAlsoFromAnIdleMasterThatSendsNothingYet) {
+	Standby standby;
+	standby.sample.heard = false;
+	standby.after(seconds(0));
+	EXPECT_TRUE(standby.after(StreamWatch::settled).streaming);
 }
 
 TEST(StreamHealth, ConnectedWithoutReceivingWhatIsThereIsNotStreaming) {
