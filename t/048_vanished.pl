@@ -73,11 +73,13 @@ StolonLab::poll_until('the view has it', sub { $lab->clusterdata->{keepers}{$sta
 $writer->wait_for_acks(20, StolonLab::now());
 is(db_of($lab, $standby), $dbs{$standby}, 'by its old data');
 
-# Nobody else is there to take over.
+# Nobody else is there to take over until it is up again.
 $lab->lab('stop', $_) for $standby, $other;
 $lab->fault('kill-node', $master);
 $port = change_port($master);
-$lab->lab('start', $_) for $master, $other, $standby;
+$lab->lab('start', $master);
+StolonLab::poll_until('the master takes writes again', sub { $lab->sql($master, 'create table if not exists again ()'); 1 });
+$lab->lab('start', $_) for $other, $standby;
 is($lab->wait_until_whole(120), $master, 'the master is found under its new address');
 is($lab->clusterdata->{keepers}{$master}{port}, $port, 'the view has it');
 $writer->wait_for_acks(20, StolonLab::now());
