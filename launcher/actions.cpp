@@ -9,6 +9,7 @@
 #include "launcher/launcher.h"
 #include "launcher/reaper.h"
 #include "launcher/server_conf.h"
+#include "launcher/usable_spec.h"
 #include "spdlog/spdlog.h"
 #include "store/files.h"
 
@@ -169,7 +170,10 @@ core::Result<std::string> Launcher::stolon_conf(const core::DbUid &follow) const
 			upstream.db = db->uid;
 		}
 	}
-	return core::render_stolon_conf(node_settings(options_), data_->spec, dir_.state.db, upstream,
+	const UsableSpec usable = usable_spec(options_.bin_path, paths_.pgdata(), data_->spec);
+	if (!usable.left_out.empty())
+		spdlog::warn("pgParameters: PostgreSQL refuses {}; left out", joined(usable.left_out));
+	return core::render_stolon_conf(node_settings(options_), usable.spec, dir_.state.db, upstream,
 	                                data_->election.has_value());
 }
 

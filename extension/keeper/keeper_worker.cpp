@@ -18,6 +18,7 @@
 #include "extension/keeper/disk_watch.h"
 #include "extension/keeper/local_state.h"
 #include "extension/keeper/members.h"
+#include "extension/keeper/parameters.h"
 #include "extension/keeper/slots.h"
 #include "extension/keeper/stream.h"
 #include "extension/lease/log_lines.h"
@@ -272,8 +273,12 @@ private:
 			return false;
 		core::Upstream upstream{decision_.target->host, decision_.target->port,
 		                        decision_.target->db};
-		const auto text = core::render_stolon_conf(node_settings(), usable_spec(), local_.state.db,
-		                                           upstream, decision_.electing);
+		std::string problem;
+		const core::ClusterSpec spec = usable_spec(data_->spec, &problem);
+		if (!problem.empty())
+			message_ = problem;
+		const auto text = core::render_stolon_conf(node_settings(), spec, local_.state.db, upstream,
+		                                           decision_.electing);
 		if (!text)
 			throw std::runtime_error("stolon.conf cannot be written: " + text.error().message);
 		if (local_.config_known && *text == configuration_)
@@ -294,20 +299,6 @@ private:
 		stream_.repointed(now);
 		local_.config_known = false;
 		stop_walreceiver();
-	}
-
-	// One unknown name makes the server refuse the whole file, and with it the upstream that it is
-	// to follow.
-	core::ClusterSpec usable_spec() {
-		core::ClusterSpec spec = data_->spec;
-		std::erase_if(spec.pg_parameters, [this](const auto &parameter) {
-			if (is_known_parameter(parameter.first))
-				return false;
-			message_ = "pgParameters: this server has no parameter \"" + parameter.first +
-			           "\"; it is left out";
-			return true;
-		});
-		return spec;
 	}
 
 	// The file survives a crash restart, and the postmaster would act on it at the next signal.

@@ -77,15 +77,6 @@ bool ends_recovery_by_itself(const core::KeeperLocal &local) {
 	return local.in_recovery && access(STANDBY_SIGNAL_FILE, F_OK) != 0;
 }
 
-bool is_known_parameter(const std::string &name) {
-	if (name.find('.') != std::string::npos)
-		return true;
-	const char *text = name.c_str();
-	bool known = false;
-	guarded([text, &known] { known = parameter_exists(text); });
-	return known;
-}
-
 void stop_walreceiver() {
 	pid_t pid = 0;
 	SpinLockAcquire(&WalRcv->mutex);

@@ -22,9 +22,6 @@ void observe_server(std::uint64_t token, core::KeeperLocal *local);
 /// sense.
 bool ends_recovery_by_itself(const core::KeeperLocal &local);
 
-/// Does this server know a parameter of this name? Names with a dot are always acceptable to it.
-bool is_known_parameter(const std::string &name);
-
 /// Has the startup process taken over the configuration `token`?
 bool startup_has_read(std::uint64_t token);
 
