@@ -34,7 +34,7 @@ all: extension programs
 
 # ---- Build
 
-.PHONY: libraries extension programs tests
+.PHONY: libraries extension programs tests fault-programs
 $(BUILD_DIR)/Makefile: CMakeLists.txt
 	$(CMAKE) -S . -B $(BUILD_DIR) -DCMAKE_CXX_COMPILER='$(CXX)' $(CMAKE_FLAGS)
 	@touch $@
@@ -49,8 +49,12 @@ extension: libraries
 programs: libraries
 	+@$(cmake_build)
 
-tests: programs
+tests: programs fault-programs
 	+@$(cmake_build) unit_tests
+
+# What only t/*.pl run.
+fault-programs: programs
+	+@$(cmake_build) fault_programs
 
 # ---- Install
 
@@ -94,7 +98,7 @@ check-regress: all
 	+@$(test_install)
 	@$(run_tests) regress
 
-check-tap: all
+check-tap: all fault-programs
 	+@$(test_install)
 	@$(run_tests) tap
 

@@ -6,6 +6,7 @@
 
 #include "core/pgconf/pgconf.h"
 #include "launcher/control_file.h"
+#include "launcher/fault_point.h"
 #include "launcher/launcher.h"
 #include "launcher/reaper.h"
 #include "launcher/server_conf.h"
@@ -109,6 +110,7 @@ bool Launcher::reap_now(Instant now) {
 	for (const auto &path : remove_stale_locks(paths_.pgdata()))
 		spdlog::info("removed \"{}\" of the ended server, whose pid is not free", path);
 	leftovers_ = false;
+	FAULT_POINT("ended-reaped");
 	return true;
 }
 
@@ -131,6 +133,7 @@ bool Launcher::release_now(Instant now) {
 		if (outcome != logged_release_)
 			spdlog::info("{}", outcome);
 		logged_release_ = outcome;
+		FAULT_POINT("ended-released");
 		loop_.wake();
 	});
 	return false;
@@ -208,6 +211,7 @@ bool Launcher::start(bool primary, const core::DbUid &follow, Instant now) {
 		failed(now, what, problem);
 		return false;
 	}
+	remove_spent_notes(paths_);
 	const std::string hba =
 	    data_ ? core::render_pg_hba(data_->spec, options_.superuser, options_.replication_user)
 	          : std::string();
@@ -215,6 +219,7 @@ bool Launcher::start(bool primary, const core::DbUid &follow, Instant now) {
 		failed(now, what, done.error().message);
 		return false;
 	}
+	FAULT_POINT("start-ready");
 	struct stat log = {};
 	log_offset_ = !server_log_.empty() && ::stat(server_log_.c_str(), &log) == 0 ? log.st_size : 0;
 	auto started =
@@ -223,6 +228,7 @@ bool Launcher::start(bool primary, const core::DbUid &follow, Instant now) {
 		failed(now, what, started.error().message);
 		return false;
 	}
+	FAULT_POINT("start-forked");
 	spdlog::info("Postgres started with pid {}", started->pid());
 	watch(std::move(*started), PgState::Starting, now);
 	return false;

@@ -64,6 +64,7 @@ bool Launcher::begin_clone(const LauncherDecision &decision, Instant now) {
 	job.state = state_of_new(decision.db);
 	job.bin_path = options_.bin_path;
 	job.upstream = *server;
+	job.upstream_db = decision.follow;
 	job.slot = core::replication_name(decision.db);
 	job.system_id = data_->system_id;
 	return begin_task(

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "launcher/fault_point.h"
 #include "launcher/process.h"
 #include "store/files.h"
 
@@ -45,10 +46,28 @@ Status make_ours(const CloneJob &job, const std::string &directory) {
 		return core::invalid("the upstream " + job.upstream.address() +
 		                     " has the system identifier " + *system_id + ", the cluster's is " +
 		                     job.system_id + ": another server answers at that address");
+	FAULT_POINT("clone-checked");
 	// The upstream's stolon.conf names the upstream; ours is written before the start.
 	if (auto done = prepare_start(directory, "", "", true); !done.ok())
 		return done;
+	FAULT_POINT("clone-ours");
+	if (auto done = write_cloned_from(directory, job.upstream_db); !done.ok())
+		return done;
 	return write_state(directory, job.state);
+}
+
+/// An earlier attempt may have come to its end. A copy of somebody else than who is to be followed
+/// now is kept: it may have what nobody else has.
+std::optional<Status> use_or_keep(const CloneJob &job, const std::string &directory) {
+	if (!complete_state(directory, job.identity).ok())
+		return {};
+	if (cloned_from(directory) == job.upstream_db)
+		return Status();
+	const auto aside = set_aside(job.paths, directory);
+	if (!aside.ok())
+		return Status(aside.error());
+	say("the complete copy of another upstream is kept in \"" + *aside + "\"");
+	return {};
 }
 
 }  // namespace
@@ -56,12 +75,13 @@ Status make_ours(const CloneJob &job, const std::string &directory) {
 Status run_clone(const CloneJob &job) {
 	::umask(077);
 	const std::string directory = job.paths.clone(job.state.db);
-	if (complete_state(directory, job.identity).ok())
-		return {};
+	if (auto made = use_or_keep(job, directory))
+		return *made;
 	if (auto done = remove_half_made(job.paths, job.identity, directory); !done.ok())
 		return done;
 	if (auto done = announce_directory(directory, job.identity); !done.ok())
 		return done;
+	FAULT_POINT("clone-announced");
 	if (auto done = copy(job, directory); !done.ok()) {
 		// It may have failed because the disk is full: what is half made only takes up room. The
 		// next attempt tries again what cannot be removed now.
@@ -69,7 +89,10 @@ Status run_clone(const CloneJob &job) {
 			say(removed.error().message);
 		return done;
 	}
-	return make_ours(job, directory);
+	FAULT_POINT("clone-copied");
+	auto done = make_ours(job, directory);
+	FAULT_POINT("clone-whole");
+	return done;
 }
 
 }  // namespace stolon::launcher

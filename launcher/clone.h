@@ -16,6 +16,7 @@ struct CloneJob {
 	core::DataState state;  ///< what the copy becomes
 	std::string bin_path;   ///< of PostgreSQL's programs
 	UpstreamServer upstream;
+	core::DbUid upstream_db;
 	std::string slot;       ///< made by the upstream beforehand; "": none
 	std::string system_id;  ///< the copy must have it; "": not known
 };

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "launcher/entries.h"
+#include "launcher/fault_point.h"
 #include "launcher/postmaster_file.h"
 #include "store/files.h"
 
@@ -231,6 +232,8 @@ DataDir inspect(const Paths &paths, const Identity &identity, const std::optiona
 			break;
 	}
 	dir.clone_ready = find_clone(paths, identity, wanted);
+	if (dir.clone_ready)
+		dir.clone_of = cloned_from(paths.clone(*dir.clone_ready));
 	return dir;
 }
 
@@ -257,15 +260,29 @@ Status remove_half_made(const Paths &paths, const Identity &identity, const std:
 		if (error)
 			return Error{ErrorKind::Unavailable, "could not remove the interrupted copy \"" +
 			                                         directory + "\": " + error.message()};
+		FAULT_POINT("half-made-removed");
 		if (auto synced = store::sync_path(paths.root); !synced.ok())
 			return synced;
 		::unlink(Paths::marker_of(directory).c_str());
+		FAULT_POINT("half-made-forgotten");
 	}
 	if (exists(needed))
 		return core::invalid("\"" + needed +
 		                     "\" is in the way, and it is not an interrupted copy of this "
 		                     "launcher: move it away");
 	return {};
+}
+
+DbUid cloned_from(const std::string &directory) {
+	const auto text = store::read_small_file(directory + "/" + cloned_from_file);
+	const auto db =
+	    text.ok() ? DbUid::parse(text->substr(0, text->find('\n'))) : Result<DbUid>(text.error());
+	return db.ok() ? *db : DbUid();
+}
+
+Status write_cloned_from(const std::string &directory, const DbUid &upstream) {
+	return store::write_file_atomically(directory + "/" + cloned_from_file, upstream.value + "\n",
+	                                    0600);
 }
 
 Status write_state(const std::string &directory, const DataState &state) {
@@ -288,23 +305,31 @@ Result<std::string> swap_in(const Paths &paths, const Identity &identity, const 
 		return core::invalid("a server is running in \"" + pgdata + "\"");
 	std::string aside;
 	if (there.kind == DataKind::Ours) {
+		// This node's own files belong to what was being rewound, and are nowhere else.
+		const std::string node_files = pgdata + "/stolon.node-files";
+		if (there.half_rewound && ::rename(paths.rewind_files().c_str(), node_files.c_str()) != 0 &&
+		    errno != ENOENT)
+			return system_error("move \"" + paths.rewind_files() + "\" to \"" + node_files + "\"");
+		FAULT_POINT("swap-node-files-moved");
 		auto moved = set_aside(paths, pgdata);
 		if (!moved.ok())
 			return moved.error();
 		aside = *moved;
-		// This node's own files belong to what was being rewound.
-		if (there.half_rewound)
-			::rename(paths.rewind_files().c_str(), (aside + "/stolon.node-files").c_str());
+		FAULT_POINT("swap-old-aside");
 	} else if (::rmdir(pgdata.c_str()) != 0 && errno != ENOENT) {
 		return system_error("remove the empty directory \"" + pgdata + "\"");
 	}
+	FAULT_POINT("swap-place-free");
 	// While there is no PGDATA: the note must not be taken for one about what comes now.
 	if (auto unmarked = unmark_rewind(paths); !unmarked.ok())
 		return unmarked.error();
+	FAULT_POINT("swap-note-gone");
 	if (auto renamed = rename_new(made, pgdata); !renamed.ok())
 		return renamed.error();
+	FAULT_POINT("swap-renamed");
 	if (auto synced = store::sync_path(paths.root); !synced.ok())
 		return synced.error();
+	FAULT_POINT("swap-synced");
 	::unlink(Paths::marker_of(made).c_str());
 	return aside;
 }
@@ -313,16 +338,20 @@ Status prepare_start(const std::string &pgdata, const std::string &stolon_conf,
                      const std::string &pg_hba, bool standby) {
 	if (auto done = ensure_include(pgdata); !done.ok())
 		return done;
+	FAULT_POINT("start-include");
 	if (auto done = store::write_file_atomically(pgdata + "/stolon.conf", stolon_conf, 0600);
 	    !done.ok())
 		return done;
+	FAULT_POINT("start-conf");
 	if (!pg_hba.empty()) {
 		if (auto done = store::write_file_atomically(pgdata + "/pg_hba.conf", pg_hba, 0600);
 		    !done.ok())
 			return done;
 	}
+	FAULT_POINT("start-hba");
 	if (auto done = set_signal_file(pgdata + "/standby.signal", standby); !done.ok())
 		return done;
+	FAULT_POINT("start-signal");
 	return store::sync_path(pgdata);
 }
 

@@ -19,6 +19,7 @@ struct Identity {
 };
 
 constexpr const char *state_file = "stolon.state";
+constexpr const char *cloned_from_file = "stolon.cloned-from";
 
 /// Looks at PGDATA, and for a complete clone beside it (for `wanted`, if there is one for it).
 /// Changes nothing.
@@ -54,6 +55,17 @@ core::Status mark_rewind(const Paths &paths, const core::DataState &before,
 
 /// Removes that note, durably.
 core::Status unmark_rewind(const Paths &paths);
+
+/// From whom a complete copy was made; empty: nothing tells.
+core::DbUid cloned_from(const std::string &directory);
+
+/// Notes that. Another incarnation may be the master when the copy could be swapped in, and then it
+/// may hold what that one does not have.
+core::Status write_cloned_from(const std::string &directory, const core::DbUid &upstream);
+
+/// Removes the notes of work that has come to its end, when a complete PGDATA is about to be
+/// started. Nothing relies on it.
+void remove_spent_notes(const Paths &paths);
 
 /// Writes stolon.state: what makes a directory complete, so the very last step.
 core::Status write_state(const std::string &directory, const core::DataState &state);

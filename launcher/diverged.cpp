@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "launcher/fault_point.h"
 #include "launcher/process.h"
 #include "launcher/report.h"
 #include "store/files.h"
@@ -84,6 +85,7 @@ Status copy_durably(const fs::path &from, const fs::path &to) {
 }
 
 Status make_kept_copy(const std::string &directory, const std::vector<fs::path> &files) {
+	FAULT_POINT("saving-announced");
 	const std::string wal = directory + "/pg_wal";
 	for (const std::string &path : {directory, wal})
 		if (::mkdir(path.c_str(), 0700) != 0)
@@ -93,6 +95,7 @@ Status make_kept_copy(const std::string &directory, const std::vector<fs::path> 
 		if (auto done = copy_durably(file, fs::path(wal) / file.filename()); !done.ok())
 			return done;
 	}
+	FAULT_POINT("saving-copied");
 	return store::sync_path(wal);
 }
 
@@ -179,6 +182,7 @@ Status tidy_diverged(const Paths &paths, const Identity &identity, const std::st
 	for (const auto &data : list) {
 		if (!upstream || !lacks_report(data))
 			continue;
+		FAULT_POINT("tidy-reporting");
 		if (auto done = report_now(paths, identity, bin_path, *upstream, data); !done.ok())
 			return done;
 	}
@@ -191,6 +195,7 @@ Status tidy_diverged(const Paths &paths, const Identity &identity, const std::st
 		if (error)
 			return Error{ErrorKind::Unavailable,
 			             "could not remove \"" + directory + "\": " + error.message()};
+		FAULT_POINT("tidy-removed");
 	}
 	return {};
 }

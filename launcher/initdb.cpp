@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/pgconf/pgconf.h"
+#include "launcher/fault_point.h"
 #include "launcher/process.h"
 #include "launcher/secrets.h"
 #include "store/files.h"
@@ -98,6 +99,7 @@ Status complete(const InitDbJob &job, const std::string &directory) {
 	sync.argv = {job.bin_path + "/initdb", "--sync-only", "-D", directory};
 	if (auto done = run_command(sync); !done.ok())
 		return done;
+	FAULT_POINT("initdb-synced");
 	return write_state(directory, job.state);
 }
 
@@ -111,13 +113,17 @@ Status run_initdb(const InitDbJob &job) {
 			return done;
 		if (auto done = announce_directory(directory, job.identity); !done.ok())
 			return done;
+		FAULT_POINT("initdb-announced");
 		if (auto done = make_database(job, directory); !done.ok())
 			return done;
+		FAULT_POINT("initdb-made");
 		if (auto done = create_roles(job, directory); !done.ok())
 			return done;
+		FAULT_POINT("initdb-roles");
 		if (auto done = complete(job, directory); !done.ok())
 			return done;
 	}
+	FAULT_POINT("initdb-whole");
 	// Unlike a clone it never replaces anything: a new database is only for an empty place.
 	if (inspect(job.paths, job.identity, {}).kind != core::DataKind::Absent)
 		return core::invalid("\"" + job.paths.pgdata() + "\" is not empty any more");

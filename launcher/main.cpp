@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "launcher/fault_point.h"
 #include "launcher/launcher.h"
 #include "launcher/lock.h"
 #include "launcher/options.h"
@@ -58,6 +59,7 @@ int main(int argc, char **argv) {
 		return fail(lock.error(), program::ExitFailed);
 	if (auto written = launcher::write_replication_credentials(options); !written.ok())
 		return fail(written.error(), program::ExitFailed);
+	launcher::enable_fault_points(launcher::paths_of(options).root);
 	spdlog::info("{}, keeper {} of cluster {}, data directory {}", program::version_text(),
 	             options.keeper_uid, options.common.cluster_name, options.data_dir);
 	return run(options, **store, std::move(*lock), *version);

@@ -1,5 +1,6 @@
 #include "launcher/report.h"
 
+#include "launcher/fault_point.h"
 #include "launcher/wal_dump.h"
 #include "store/files.h"
 
@@ -76,8 +77,11 @@ core::Status write_report(const std::string &directory, const Identity &identity
 	if (auto done = store::write_file_atomically(directory + "/" + report_file, text, 0600);
 	    !done.ok())
 		return done;
-	return store::write_file_atomically(directory + "/" + findings_file,
-	                                    core::diverged_to_json(data).dump() + "\n", 0600);
+	FAULT_POINT("report-written");
+	auto done = store::write_file_atomically(directory + "/" + findings_file,
+	                                         core::diverged_to_json(data).dump() + "\n", 0600);
+	FAULT_POINT("findings-written");
+	return done;
 }
 
 }  // namespace stolon::launcher

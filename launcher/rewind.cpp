@@ -9,6 +9,7 @@
 #include "launcher/common_wal.h"
 #include "launcher/diverged.h"
 #include "launcher/examine.h"
+#include "launcher/fault_point.h"
 #include "launcher/node_files.h"
 #include "launcher/postmaster_file.h"
 #include "launcher/process.h"
@@ -45,6 +46,7 @@ Status recover(const RewindJob &job, const Examination &found) {
 	const std::string pgdata = job.paths.pgdata();
 	if (auto done = remove_file(pgdata + "/standby.signal"); !done.ok())
 		return done;
+	FAULT_POINT("rewind-signal-gone");
 	Command command;
 	command.argv = {
 	    job.bin_path + "/postgres",  "--single", "-D", pgdata, "-c", "wal_keep_size=1000000", "-c",
@@ -102,6 +104,7 @@ Status put_right(const RewindJob &job) {
 			return done;
 	if (auto done = restore_node_files(job.paths.rewind_files(), pgdata); !done.ok())
 		return done;
+	FAULT_POINT("rewind-files-back");
 	return prepare_start(pgdata, "", "", true);
 }
 
@@ -112,11 +115,13 @@ Status rewind_noted(const RewindJob &job, bool archive) {
 	                                       : std::vector<std::string>{});
 	    !done.ok())
 		return done;
+	FAULT_POINT("rewind-rewound");
 	if (!archive)
 		if (auto done = check_first_file(pgdata); !done.ok())
 			return done;
 	if (auto done = put_right(job); !done.ok())
 		return done;
+	FAULT_POINT("rewind-ready");
 	return write_state(pgdata, job.state);
 }
 
@@ -124,22 +129,29 @@ Status rewind(const RewindJob &job, const core::DataState &before, const Examina
 	const auto kept = keep_diverged_wal(job.paths, job.identity, before, job.state.db, found);
 	if (!kept.ok())
 		return kept.error();
+	FAULT_POINT("rewind-kept");
 	if (auto done = recover(job, found); !done.ok())
 		return unusable("the server cannot be recovered", done);
+	FAULT_POINT("rewind-recovered");
 	const bool archive = has_restore_command(job);
 	std::vector<std::string> trial = {"--dry-run"};
 	if (archive)
 		trial.emplace_back("--restore-target-wal");
 	if (auto done = pg_rewind(job, trial); !done.ok())
 		return unusable("a rewind is not possible", done);
+	FAULT_POINT("rewind-tried");
 	if (auto done = keep_node_files(job.paths.pgdata(), job.paths.rewind_files()); !done.ok())
 		return done;
+	FAULT_POINT("rewind-files-kept");
 	if (auto done = mark_rewind(job.paths, before, job.state.db); !done.ok())
 		return done;
+	FAULT_POINT("rewind-noted");
 	if (auto done = rewind_noted(job, archive); !done.ok())
 		return unusable("the rewind failed", done);
+	FAULT_POINT("rewind-whole");
 	if (auto done = unmark_rewind(job.paths); !done.ok())
 		return done;
+	FAULT_POINT("rewind-unmarked");
 	std::error_code ignored;
 	std::filesystem::remove_all(job.paths.rewind_files(), ignored);
 	say("rewound to " + found.back.fork.to_string() + "; " + std::to_string(found.beyond.commits) +
@@ -151,8 +163,10 @@ Status rewind(const RewindJob &job, const core::DataState &before, const Examina
 Status follow(const RewindJob &job, const Examination &found) {
 	if (auto done = prepare_start(job.paths.pgdata(), "", "", true); !done.ok())
 		return done;
+	FAULT_POINT("follow-ready");
 	if (auto done = write_state(job.paths.pgdata(), job.state); !done.ok())
 		return done;
+	FAULT_POINT("follow-whole");
 	say("nothing has diverged, the WAL ends at " + found.back.fork.to_string() +
 	    "; the data go on as they are");
 	return {};

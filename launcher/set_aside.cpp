@@ -6,9 +6,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 
 #include "launcher/data_dir.h"
 #include "launcher/entries.h"
+#include "launcher/fault_point.h"
 #include "store/files.h"
 
 namespace stolon::launcher {
@@ -39,8 +41,10 @@ Result<std::string> set_aside(const Paths &paths, const std::string &directory) 
 		name = wanted + "." + std::to_string(i);
 	if (auto renamed = rename_new(directory, name); !renamed.ok())
 		return renamed.error();
+	FAULT_POINT("aside-renamed");
 	if (auto synced = store::sync_path(paths.root); !synced.ok())
 		return synced.error();
+	FAULT_POINT("aside-synced");
 	::unlink(Paths::marker_of(directory).c_str());
 	return name;
 }
@@ -72,7 +76,24 @@ Status mark_rewind(const Paths &paths, const DataState &before, const DbUid &bec
 Status unmark_rewind(const Paths &paths) {
 	if (::unlink(paths.rewind_marker().c_str()) != 0 && errno != ENOENT)
 		return system_error("remove \"" + paths.rewind_marker() + "\"");
+	FAULT_POINT("rewind-note-gone");
 	return store::sync_path(paths.root);
+}
+
+void remove_spent_notes(const Paths &paths) {
+	std::error_code ignored;
+	if (exists(paths.rewind_marker()) && !unmark_rewind(paths).ok())
+		return;
+	std::filesystem::remove_all(paths.rewind_files(), ignored);
+	const std::string suffix = Paths::marker_of("");
+	for (const auto &name : entries_of(paths.root)) {
+		const std::string path = paths.root + "/" + name;
+		const bool is_marker = name.ends_with(suffix) && (name.starts_with(Paths::clone_prefix) ||
+		                                                  name.starts_with(Paths::init_prefix) ||
+		                                                  name.starts_with(Paths::saving_prefix));
+		if (is_marker && !exists(path.substr(0, path.size() - suffix.size())))
+			::unlink(path.c_str());
+	}
 }
 
 }  // namespace stolon::launcher

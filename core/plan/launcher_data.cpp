@@ -55,7 +55,8 @@ LauncherDecision copy_or_rewind(const LauncherInputs &in, const Db &wanted) {
 /// L-15: a fresh copy of the upstream, or L-22.
 LauncherDecision resync(const LauncherInputs &in, const Db &wanted) {
 	LauncherDecision decision;
-	if (in.dir.clone_ready && *in.dir.clone_ready == wanted.uid) {
+	if (in.dir.clone_ready && *in.dir.clone_ready == wanted.uid &&
+	    in.dir.clone_of == wanted.follow) {
 		decision = decide(Action::Swap, "L-15", "the clone is complete");
 	} else if (wanted.follow.empty() || in.data->master.empty() || !in.upstream_ready) {
 		return wait("L-15", in.data->master.empty()

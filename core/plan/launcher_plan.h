@@ -28,6 +28,7 @@ struct DataDir {
 	/// replaced.
 	bool half_rewound = false;
 	std::optional<DbUid> clone_ready;  ///< a complete clone lies beside, for this db
+	DbUid clone_of;                    ///< the incarnation that it was copied from
 };
 
 enum class PgState { Down, Starting, Running, Stopping };
@@ -152,8 +153,8 @@ struct LauncherDecision {
 ///  L-13 the view has no db for this keeper: Wait. It does not know the keeper at all, which has
 ///       data of this cluster (stolonctl removekeeper): Refuse.
 ///  L-14 a new first master with no data: InitDb; with data: Refuse (B-6).
-///  L-15 a new incarnation is wanted: Swap a complete clone in, or Clone once the upstream is
-///       ready, or Wait for it.
+///  L-15 a new incarnation is wanted: Swap a complete clone of its upstream in, or Clone once the
+///       upstream is ready, or Wait for it. A clone of another upstream may be on another line.
 ///  L-22 a new incarnation is wanted, and data of this cluster lie here: Rewind once the master has
 ///       told of its checkpoint, instead of L-15. Not when usePgrewind is off, when it was found
 ///       not to be possible, or when the upstream is not the master.

@@ -48,6 +48,7 @@ protected:
 	}
 	CloneJob clone_job(const Paths &paths) {
 		CloneJob job;
+		job.upstream_db = core::DbUid{"deadbeef"};
 		job.paths = paths;
 		job.identity = Identity{"main", core::KeeperUid{"k2"}};
 		job.state = state_of("bbbbbbbb");
@@ -173,6 +174,14 @@ TEST_F(WithPostgres, a_clone_is_ours_and_follows_nobody_until_it_is_told) {
 	write_file(copy + "/kept", "yes");
 	ASSERT_TRUE(run_clone(job).ok());
 	EXPECT_EQ(read_file(copy + "/kept"), "yes");
+	EXPECT_EQ(inspect(second, job.identity, job.state.db).clone_of, job.upstream_db);
+	// With another upstream it is, and the first one is kept.
+	job.upstream_db = core::DbUid{"0badcafe"};
+	ASSERT_TRUE(run_clone(job).ok());
+	EXPECT_FALSE(std::filesystem::exists(copy + "/kept"));
+	const auto aside = diverged_directories(second);
+	ASSERT_EQ(aside.size(), 1U);
+	EXPECT_EQ(read_file(second.root + "/" + aside.front() + "/kept"), "yes");
 
 	const auto swapped = swap_in(second, job.identity, copy, job.state.db);
 	ASSERT_TRUE(swapped.ok()) << swapped.error().message;

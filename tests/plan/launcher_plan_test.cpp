@@ -691,6 +691,7 @@ const Case preparing[] = {
      [] {
 	     auto in = down(resync_view(), our_data());
 	     in.dir.clone_ready = new_db;
+	     in.dir.clone_of = in.data->master;
 	     return in;
      },
      Action::Swap, "L-15"},
@@ -698,6 +699,7 @@ const Case preparing[] = {
      [] {
 	     auto in = down(resync_view(), {});
 	     in.dir.clone_ready = new_db;
+	     in.dir.clone_of = in.data->master;
 	     return in;
      },
      Action::Swap, "L-15"},
@@ -705,6 +707,15 @@ const Case preparing[] = {
      [] {
 	     auto in = down(resync_view(), {});
 	     in.dir.clone_ready = other_db;
+	     in.upstream_ready = true;
+	     return in;
+     },
+     Action::Clone, "L-15"},
+    {"a complete clone of a former master may hold what its successor lacks",
+     [] {
+	     auto in = down(resync_view(), {});
+	     in.dir.clone_ready = new_db;
+	     in.dir.clone_of = own_db;
 	     in.upstream_ready = true;
 	     return in;
      },
@@ -870,6 +881,7 @@ TEST(LauncherPlanDetails, a_stop_says_for_which_switchover_it_is) {
 TEST(LauncherPlanDetails, a_swap_says_which_incarnation_is_set_aside) {
 	auto in = down(resync_view(), our_data());
 	in.dir.clone_ready = new_db;
+	in.dir.clone_of = in.data->master;
 	const LauncherDecision decision = plan_launcher(in);
 	EXPECT_EQ(decision.db, new_db);
 	EXPECT_EQ(decision.instead_of, own_db);

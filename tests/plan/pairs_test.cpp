@@ -122,8 +122,10 @@ std::vector<std::pair<std::string, DataDir>> all_directories() {
 	foreign.problem = "it belongs to nobody";
 	DataDir cloned;
 	cloned.clone_ready = fresh_db;
+	cloned.clone_of = other_db;
 	DataDir cloned_beside = directory(own_db, 4);
 	cloned_beside.clone_ready = fresh_db;
+	cloned_beside.clone_of = other_db;
 	DataDir other_system = directory(own_db, 4);
 	other_system.system_id = "7000000000000000002";
 	DataDir of_standby = directory(own_db, 4);
@@ -217,6 +219,7 @@ void end_server(LauncherInputs &in) {
 void end_task(LauncherInputs &in) {
 	in.task_running = false;
 	in.dir.clone_ready = in.task_db;
+	in.dir.clone_of = in.task_upstream;
 }
 
 /// The keeper worker sees to that (K-04).
