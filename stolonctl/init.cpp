@@ -9,6 +9,7 @@
 #include "stolonctl/commands.h"
 #include "stolonctl/connection.h"
 #include "stolonctl/rebuild.h"
+#include "stolonctl/spec_warnings.h"
 #include "stolonctl/table.h"
 #include "store/program/blocking.h"
 #include "store/program/random.h"
@@ -224,6 +225,7 @@ int run_init(const program::CommonOptions &common, const InitOptions &options) {
 		return failure->exit_code;
 	}
 	store::Store &store = *std::get<std::unique_ptr<store::Store>>(connected);
+	print_spec_warnings(*spec, nullptr);
 	auto loaded = load_view(store, common);
 	if (Failure *failure = std::get_if<Failure>(&loaded)) {
 		return failure->exit_code;

@@ -4,6 +4,7 @@
 #include "core/model/spec_patch.h"
 #include "stolonctl/commands.h"
 #include "stolonctl/connection.h"
+#include "stolonctl/spec_warnings.h"
 #include "store/program/blocking.h"
 
 namespace stolon::ctl {
@@ -12,7 +13,7 @@ namespace {
 
 constexpr int max_attempts = 5;
 
-enum class Outcome { Done, Raced, Failed };
+enum class Outcome { Done, NothingToDo, Raced, Failed };
 
 /// One read, change and write; Raced: the sentinel has written in between.
 Outcome attempt(store::Store &store, const program::CommonOptions &common,
@@ -39,6 +40,10 @@ Outcome attempt(store::Store &store, const program::CommonOptions &common,
 		fail(program::ExitFailed, "the patch is refused: " + spec.error().message);
 		return Outcome::Failed;
 	}
+	if (*spec == data->spec) {
+		print_spec_warnings(*spec, &*data);
+		return Outcome::NothingToDo;
+	}
 	data->spec = *std::move(spec);
 	++data->generation;
 	store::TxnRequest request;
@@ -53,7 +58,11 @@ Outcome attempt(store::Store &store, const program::CommonOptions &common,
 		fail(common, response.error());
 		return Outcome::Failed;
 	}
-	return response->succeeded ? Outcome::Done : Outcome::Raced;
+	if (!response->succeeded) {
+		return Outcome::Raced;
+	}
+	print_spec_warnings(data->spec, &*data);
+	return Outcome::Done;
 }
 
 }  // namespace
@@ -73,6 +82,9 @@ int run_update(const program::CommonOptions &common, const std::string &patch_te
 		switch (attempt(store, common, *patch)) {
 			case Outcome::Done:
 				std::puts("the spec is changed");
+				return program::ExitOk;
+			case Outcome::NothingToDo:
+				std::puts("the spec says that already; nothing was changed");
 				return program::ExitOk;
 			case Outcome::Failed:
 				return program::ExitFailed;

@@ -153,6 +153,8 @@ forget_all();
 	is($data->{phase}, 'initializing', 'init: phase');
 	like($data->{clusterUID}, qr/^[0-9a-f]{16}$/, 'init: uid of the cluster');
 	like($out, qr/$data->{clusterUID}/, 'init tells the uid');
+	is($err, qq(stolonctl: warning: "somethingNew" is no option of the cluster spec; it is kept, and has no effect\n),
+		'init: an option without effect is told');
 	refused('a second init', qr/already initialised/, 'init', '--yes');
 
 	($code, $out, $err) = ctl('spec');
@@ -169,6 +171,28 @@ forget_all();
 	like($out, qr/no sentinel runs/, 'status after init: the missing sentinel');
 	($code, $out, $err) = ctl('status', '--json');
 	is(decode_json($out)->{health}, 'initializing', 'status --json after init');
+}
+
+# ---- update
+{
+	my ($code, $out, $err) = ctl('update', '{"somethingNew": null, "maxstandbylag": 4096, "keepers": {"x": {"failoverPriority": 0}}}');
+	is($code, 0, 'update: exit code') or diag $err;
+	like($err, qr/\Astolonctl: warning: keepers: there is no keeper x yet.*\n\z/, 'update: a keeper that is not there is told');
+	my $spec = decode_json((ctl('spec'))[1]);
+	is($spec->{maxStandbyLag}, 4096, 'update: an option in any case of its letters');
+	is($spec->{failInterval}, '3s', 'update: what was not named stays');
+	ok(!exists $spec->{somethingNew}, 'update: null takes one out');
+	my $before = etcdctl('get', '--prefix', "$root/clusterdata");
+	($code, $out, $err) = ctl('update', '--patch', '{"maxStandbyLag": 4096}');
+	is("$code $out", "0 the spec says that already; nothing was changed\n", 'update: nothing to do');
+	is(etcdctl('get', '--prefix', "$root/clusterdata"), $before, '... and nothing is written');
+	refused("update with $_->[0]", $_->[1], 'update', $_->[2]) for
+	  ['a bad value', qr/maxStandbyLag: "x" is not acceptable/, '{"maxStandbyLag": "x"}'],
+	  ['a bad priority', qr/keepers\.x\.failoverPriority: -1 is not acceptable/, '{"keepers": {"x": {"failoverPriority": -1}}}'],
+	  ['no object', qr/must be an object/, '[1]'],
+	  ['a managed parameter', qr/primary_conninfo/, '{"pgParameters": {"primary_conninfo": "x"}}'];
+	is((ctl('update', '{'))[0], 2, 'update: no JSON');
+	is((ctl('update'))[0], 2, 'update: nothing given');
 }
 
 # ---- Damage
