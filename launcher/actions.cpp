@@ -63,7 +63,7 @@ bool Launcher::act(const LauncherDecision &decision, Instant now) {
 		case LauncherAction::StartPrimary:
 			return start(true, {}, now);
 		case LauncherAction::StartStandby:
-			return start(false, decision.follow, now);
+			return note_primary(decision, now) && start(false, decision.follow, now);
 		case LauncherAction::StopFast:
 			if (!decision.switchover.empty())
 				stopped_for_ = decision.switchover;
@@ -198,6 +198,20 @@ std::string Launcher::auto_conf_problem(bool primary) {
 		spdlog::warn("\"{}\" sets {} and overrides stolon.conf: remove that from the file", path,
 		             joined(names));
 	return {};
+}
+
+bool Launcher::note_primary(const LauncherDecision &decision, Instant now) {
+	if (!decision.note_primary)
+		return true;
+	core::DataState state = dir_.state;
+	state.was_primary = true;
+	const auto done = write_state(paths_.pgdata(), state);
+	if (!done.ok()) {
+		failed(now, "start as standby", done.error().message);
+		return false;
+	}
+	dir_.state = state;
+	return true;
 }
 
 bool Launcher::start(bool primary, const core::DbUid &follow, Instant now) {

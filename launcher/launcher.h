@@ -90,6 +90,8 @@ private:
 	                const std::function<core::Status()> &work, core::Instant now);
 	bool swap_now(const core::LauncherDecision &decision, core::Instant now);
 	std::string auto_conf_problem(bool primary);
+	/// What the decision to start wants to have on the disk before; false: it is not there.
+	bool note_primary(const core::LauncherDecision &decision, core::Instant now);
 	bool start(bool primary, const core::DbUid &follow, core::Instant now);
 	core::Result<std::string> stolon_conf(const core::DbUid &follow) const;
 	bool stop(core::StopLevel level, core::Instant now);

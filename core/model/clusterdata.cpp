@@ -146,6 +146,7 @@ Db read_db(const DbUid &uid, const Json &value, FieldReader &outer) {
 	db.init = in.choice<DbInit>("init", init_names);
 	db.clone_anew = in.boolean("cloneAnew");
 	db.follow = in.uid<DbTag>("follow");
+	db.handed_over = in.boolean("handedOver");
 	db.replaces = in.uid<DbTag>("replaces");
 	db.repairs = static_cast<std::uint64_t>(in.integer("repairs"));
 	db.extra = in.unknown();
@@ -161,6 +162,8 @@ Json write_db(const Db &db) {
 	if (db.clone_anew)
 		object.set("cloneAnew", Json::boolean(true));
 	put_text(object, "follow", db.follow.value);
+	if (db.handed_over)
+		object.set("handedOver", Json::boolean(true));
 	put_text(object, "replaces", db.replaces.value);
 	if (db.repairs != 0)
 		put_number(object, "repairs", db.repairs);

@@ -47,6 +47,9 @@ struct Db {
 	/// same number, and then neither PostgreSQL nor pg_rewind can tell the two apart.
 	bool clone_anew = false;
 	DbUid follow;  ///< the upstream; empty: this db is (or was last) the master
+	/// It was the master, was shut down, and the next master has begun at the very end of its WAL.
+	/// What was a primary otherwise, and is named no longer, has to be looked at before it follows.
+	bool handed_over = false;
 	/// The incarnation that this one replaces on its keeper; empty: none. What the others' slots
 	/// have kept for that one is kept for this one: a rewind of the old data needs it.
 	DbUid replaces;

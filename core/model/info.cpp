@@ -115,6 +115,7 @@ Result<KeeperInfo> parse_keeper_info(std::string_view text) {
 	info.vote = read_vote(in);
 	info.message = in.text("message", ValueLimits::max_message);
 	info.unfit = in.text("unfit", ValueLimits::max_unfit);
+	info.was_primary = in.boolean("wasPrimary");
 	info.replay_paused = in.boolean("replayPaused");
 	info.checkpointed_for = in.text("checkpointedFor", ValueLimits::max_name);
 	info.extra = in.unknown();
@@ -152,6 +153,7 @@ std::string keeper_info_to_text(const KeeperInfo &info) {
 		object.set("vote", write_vote(*info.vote));
 	put_message(object, "message", info.message);
 	put_message(object, "unfit", info.unfit, ValueLimits::max_unfit);
+	put_flag(object, "wasPrimary", info.was_primary);
 	put_flag(object, "replayPaused", info.replay_paused);
 	put_text(object, "checkpointedFor", info.checkpointed_for);
 	put_unknown(object, info.extra);
@@ -362,6 +364,7 @@ Result<DataState> parse_data_state(std::string_view text) {
 	state.keeper = in.uid<KeeperTag>("keeper");
 	state.db = in.uid<DbTag>("db");
 	state.epoch = in.epoch("epoch");
+	state.was_primary = in.boolean("wasPrimary");
 	return finish(std::move(state), in);
 }
 
@@ -372,6 +375,7 @@ std::string data_state_to_text(const DataState &state) {
 	put_text(object, "keeper", state.keeper.value);
 	put_text(object, "db", state.db.value);
 	put_number(object, "epoch", state.epoch.value);
+	put_flag(object, "wasPrimary", state.was_primary);
 	return object.dump();
 }
 

@@ -98,6 +98,8 @@ struct KeeperInfo {
 	std::optional<Vote> vote;
 	std::string message;  ///< the problem that the keeper has, in one sentence; empty: none
 	std::string unfit;    ///< why this standby could not work as master either; empty: it could
+	/// As in DataState: what lies on its timeline may be of its own making.
+	bool was_primary = false;
 	bool replay_paused = false;    ///< standby: somebody has paused the replay of WAL
 	std::string checkpointed_for;  ///< a checkpoint that was begun for this switchover has ended
 
@@ -205,6 +207,10 @@ struct DataState {
 	KeeperUid keeper;
 	DbUid db;
 	Epoch epoch;  ///< highest epoch that this keeper has voted in or followed
+	/// These data have been a primary's since they were made, and were then started as a standby's
+	/// again. When nobody had named it (somebody has promoted it by hand), it has begun a timeline
+	/// whose number another one may have, too; so it follows nobody.
+	bool was_primary = false;
 	bool operator==(const DataState &) const = default;
 };
 Result<DataState> parse_data_state(std::string_view text);

@@ -145,6 +145,7 @@ KeeperDecision be_master(const KeeperInputs &inputs, const DbUid &own) {
 	// not; promoting before it would fork the timeline for nothing.
 	decision.promote =
 	    inputs.local.in_recovery && !inputs.local.promoting && inputs.local.lease_won;
+	decision.forget_was_primary = inputs.local.state.was_primary && !inputs.local.in_recovery;
 	plan_slots(inputs, own, decision);
 	const Switchover *switchover = switchover_in_checkpoint(data);
 	if (switchover && switchover->from == own && !inputs.local.in_recovery) {
@@ -193,6 +194,16 @@ KeeperDecision be_standby(const KeeperInputs &inputs, const Db &own) {
 		return decision;
 	}
 	save_epoch_if_newer(inputs, decision);
+	if (inputs.local.state.was_primary && !own.handed_over) {
+		decision.reason = Reason{"K-12", "a standby whose data have been a primary's"};
+		decision.message =
+		    "this server was promoted without having been named; it follows nobody until its data "
+		    "have been compared with the master's";
+		decision.generation = data.generation;
+		set_target(FollowTarget{}, false, decision);
+		return decision;
+	}
+	decision.forget_was_primary = inputs.local.state.was_primary;
 	FollowTarget target = target_of(data, own.follow);
 	decision.reason = Reason{"K-08", target.db.empty() ? "a standby without an upstream"
 	                                                   : "follows db " + target.db.value};

@@ -98,6 +98,7 @@ struct KeeperDecision {
 	KeeperUid successor;  ///< when known
 
 	std::optional<Epoch> save_epoch;     ///< write it to disk before anything else of this decision
+	bool forget_was_primary = false;     ///< write that to disk, too
 	std::optional<FollowTarget> target;  ///< stolon.conf is to say this; unset: leave it as it is
 	bool electing = false;               ///< ... with the short retry interval
 	bool freeze = false;   ///< frozen for an election: whatever still receives WAL is to end
@@ -137,6 +138,9 @@ struct KeeperDecision {
 ///
 ///  K-08 another is master and this is a standby: follow its upstream live, slots for all others,
 ///       which are kept as far back as those may need.
+///
+///  K-12 ... but its data have been a primary's that nobody had named: follow nobody, until the
+///       sentinel has them looked at (S-11).
 ///
 ///  K-09 another is master and this is a primary: no mandate; the launcher stops it.
 ///

@@ -234,7 +234,22 @@ LauncherDecision without_db(const LauncherInputs &in) {
 
 }  // namespace
 
-LauncherDecision plan_launcher(const LauncherInputs &inputs) {
+namespace {
+
+/// L-25. standby.signal is what tells; it is put back for the start.
+bool has_to_be_noted(const LauncherInputs &in, const LauncherDecision &decision) {
+	if (decision.action != LauncherAction::StartStandby || in.dir.is_standby ||
+	    in.dir.state.was_primary)
+		return false;
+	if (!in.data)
+		return true;
+	const Db *own = in.data->find_db(in.dir.state.db);
+	const bool is_old_master =
+	    in.data->election && in.data->election->old_master == in.dir.state.db;
+	return !is_old_master && !(own && own->handed_over);
+}
+
+LauncherDecision plan(const LauncherInputs &inputs) {
 	if (auto decision = after_an_end(inputs))
 		return *decision;
 	if (auto decision = leaving(inputs))
@@ -260,6 +275,14 @@ LauncherDecision plan_launcher(const LauncherInputs &inputs) {
 	    inputs.dir.state.db != wanted->uid)
 		return other_data(inputs, *wanted);
 	return start(inputs, *wanted);
+}
+
+}  // namespace
+
+LauncherDecision plan_launcher(const LauncherInputs &inputs) {
+	LauncherDecision decision = plan(inputs);
+	decision.note_primary = has_to_be_noted(inputs, decision);
+	return decision;
 }
 
 }  // namespace stolon::core

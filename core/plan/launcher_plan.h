@@ -126,6 +126,7 @@ struct LauncherDecision {
 	Reason reason;
 	DbUid db;                   ///< InitDb, Clone, Rewind, Swap: the incarnation to make
 	DbUid follow;               ///< Clone, Rewind, StartStandby: the upstream; empty: nobody
+	bool note_primary = false;  ///< StartStandby: first DataState::was_primary, durably
 	std::string switchover;     ///< StopFast: for the switchover of this id; empty: for none
 	DbUid instead_of;           ///< Clone, Swap: the incarnation that is set aside; empty: none
 	bool refresh_view = false;  ///< the decision waits for a newer read of the store
@@ -175,6 +176,8 @@ struct LauncherDecision {
 ///       timeout before it becomes immediate.)
 ///  L-24 up, and a directory that was set aside has no report, or there are more of them than
 ///       keepDiverged: Tidy, but never before the present data are known to be good.
+///  L-25 what is started as a standby has been a primary's, and the view does not know why: it is
+///       noted, so that nobody takes its timeline for another of the same number (K-12, S-11).
 ///  L-20 the store is silent for longer than its patience: StartStandby that follows nobody.
 LauncherDecision plan_launcher(const LauncherInputs &inputs);
 

@@ -63,6 +63,10 @@ LauncherDecision as_standby(const LauncherInputs &in, const Db &wanted) {
 		                     "epoch than the view's");
 	if (data.master.empty())
 		return start_standby("L-19", {}, "a standby that follows nobody: there is no master");
+	if ((in.dir.state.was_primary || !in.dir.is_standby) && !wanted.handed_over)
+		return start_standby("L-25", {},
+		                     "a standby that follows nobody: its data have been a primary's that "
+		                     "nobody had named");
 	return start_standby("L-19", wanted.follow, "a standby of db " + wanted.follow.value);
 }
 

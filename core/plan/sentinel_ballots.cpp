@@ -41,6 +41,10 @@ void judge_position(const SentinelInputs &inputs, const Ancestry &ancestry, WalP
 		ballot.verdict = "is at " + position.to_string();
 		return;
 	}
+	if (ballot.made_its_own && position.timeline == known.timeline) {
+		ballot.verdict = "has begun its timeline itself, unnamed, " + position.to_string();
+		return;
+	}
 	const Lineage lineage{position, ballot.info->history};
 	const std::uint64_t tolerance = promotion_may_be_unseen(inputs) ? max_lag : 0;
 	switch (place(lineage, known, ancestry, tolerance)) {
@@ -79,12 +83,14 @@ Ballot read_ballot(const SentinelInputs &inputs, const Ancestry &ancestry, const
 		ballot.verdict = "is not present";
 		return ballot;
 	}
+	ballot.made_its_own = ballot.info->was_primary;
 	const auto &vote = ballot.info->vote;
 	if (!vote || vote->epoch != inputs.data.election->epoch) {
 		if (ballot.info->role == PgRole::Standby && is_known(ballot.info->position)) {
 			Ballot as_published = ballot;
 			judge_position(inputs, ancestry, ballot.info->position, as_published);
-			ballot.promising = as_published.acceptable && !ballot.never_wins;
+			ballot.promising =
+			    as_published.acceptable && !ballot.never_wins && !ballot.made_its_own;
 			ballot.promoted_line = as_published.promoted_line;
 		}
 		ballot.verdict = "has not voted";
@@ -181,6 +187,9 @@ const Ballot *choose_target(const SentinelInputs &inputs, const Count &count) {
 namespace {
 
 bool is_better(const Ballot &one, const Ballot &other) {
+	if (one.made_its_own != other.made_its_own) {
+		return other.made_its_own;
+	}
 	if (one.promoted_line != other.promoted_line) {
 		return one.promoted_line;
 	}

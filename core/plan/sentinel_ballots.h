@@ -18,6 +18,9 @@ struct Ballot {
 	/// It followed the old master through a promotion that no beat told of. Whatever others have on
 	/// the timeline before, however much, the old master did not have.
 	bool promoted_line = false;
+	/// It has been a primary without having been named: what it has beyond the beginning of its
+	/// timeline is worth nothing, so that others are preferred, however far it is.
+	bool made_its_own = false;
 	std::uint64_t lag = 0;  ///< bytes behind the last known position, when acceptable
 	std::string verdict;    ///< one clause for the log
 };

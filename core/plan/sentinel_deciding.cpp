@@ -32,7 +32,7 @@ bool is_on_line_of(const Lineage &winner, const KeeperInfo &voter) {
 	// Usually the winner has the most; not where a standby with more may not win.
 	const bool beyond =
 	    applied.timeline == winner.position.timeline && applied.lsn > winner.position.lsn;
-	return voter.role == PgRole::Standby && !beyond &&
+	return voter.role == PgRole::Standby && !voter.was_primary && !beyond &&
 	       can_go_on_with(winner, Lineage{voter.vote->position, voter.history},
 	                      voter.vote->replayed);
 }
@@ -83,19 +83,24 @@ SentinelDecision name_winner(const SentinelInputs &inputs, const Count &count, c
 	}
 	Db &winner = draft.data.dbs.at(best.db->uid);
 	winner.init = DbInit::None;
+	winner.handed_over = false;
 	draft.touch(winner);
 	// The old master's data may hold WAL that nobody else has. Its keeper gets a new incarnation,
 	// so that the launcher moves that directory aside instead of following with it. Only where the
 	// winner begins at the very end of what lies there, it goes on as it is.
 	const bool keeps_data = has_all_of_old_master(inputs, best);
 	const bool clone_anew = number_may_exist(inputs, best);
-	if (!keeps_data) {
+	if (keeps_data) {
+		draft.data.dbs.at(election.old_master).handed_over = true;
+	} else {
 		draft.replace_db(keeper_of_old_master(inputs), DbInit::Resync, best.db->uid, clone_anew);
 	}
 	std::vector<std::string> anew;
 	for (const auto &keeper : keepers_to_renew(inputs, count, best)) {
 		anew.push_back(inputs.data.find_keeper(keeper)->db.value + " on " + keeper.value);
-		draft.replace_db(keeper, DbInit::Resync, best.db->uid, clone_anew);
+		const auto info = inputs.infos.find(keeper);
+		const bool made_its_own = info != inputs.infos.end() && info->second.was_primary;
+		draft.replace_db(keeper, DbInit::Resync, best.db->uid, clone_anew || made_its_own);
 	}
 	draft.follow_master();
 	const bool planned = switchover_of_election(inputs);
@@ -136,6 +141,7 @@ SentinelDecision name_old_master(const SentinelInputs &inputs, const Count &coun
 	draft.data.master = old_master.uid;
 	draft.data.named_at = election.last_known;
 	draft.data.resume.reset();
+	draft.data.dbs.at(old_master.uid).handed_over = false;
 	const BeatObservation *seen = beat_of(inputs, old_master.keeper);
 	if (seen && seen->beat.released && seen->beat.db == old_master.uid) {
 		draft.data.resume = ResumePermit{old_master.uid, seen->mod_revision};

@@ -102,6 +102,10 @@ std::string useless(const SentinelInputs &inputs, const Db &db, const Lineage &m
 	if (!info || !info->position.timeline.valid() || !info->position.lsn.valid()) {
 		return {};
 	}
+	if (info->was_primary && !db.handed_over) {
+		return "it was promoted without having been named, and is at " +
+		       info->position.to_string() + " now";
+	}
 	if (can_go_on_with(master, Lineage{info->position, info->history}, info->replayed)) {
 		return {};
 	}
@@ -125,7 +129,13 @@ Step replace_useless(const SentinelInputs &inputs) {
 			continue;
 		}
 		Draft draft(inputs);
-		const Db *fresh = draft.replace_db(db.keeper, DbInit::Resync, inputs.data.master);
+		// A timeline of its own making that has a number which the master's line has, too, is not
+		// told from that one by anything but its content.
+		const KeeperInfo *info = info_of(inputs, db);
+		const bool same_number = info && info->was_primary &&
+		                         info->position.timeline.value <= master->position.timeline.value;
+		const Db *fresh =
+		    draft.replace_db(db.keeper, DbInit::Resync, inputs.data.master, same_number);
 		if (!fresh) {
 			return wait_for("S-11", "No unused db uid is at hand.");
 		}
@@ -155,6 +165,26 @@ Step forget_dbs(const SentinelInputs &inputs) {
 	draft.follow_master();
 	return std::move(draft).finish(
 	    "S-12", "Forgotten, because no keeper has them any more: " + join(forgotten, ", ") + ".");
+}
+
+/// S-13. A former master that streams from the next one is a standby like any other.
+Step record_handovers(const SentinelInputs &inputs) {
+	Draft draft(inputs);
+	std::vector<std::string> done;
+	for (auto &[uid, db] : draft.data.dbs) {
+		const KeeperInfo *info = info_of(inputs, db);
+		if (db.handed_over && info && info->role == PgRole::Standby && !info->was_primary &&
+		    info->streaming && info->upstream == inputs.data.master) {
+			db.handed_over = false;
+			draft.touch(db);
+			done.push_back(uid.value + " on " + db.keeper.value);
+		}
+	}
+	if (done.empty()) {
+		return std::nullopt;
+	}
+	return std::move(draft).finish(
+	    "S-13", "The former master streams from the next one: " + join(done, ", ") + ".");
 }
 
 /// S-13.
@@ -221,7 +251,7 @@ Step record_progress(const SentinelInputs &inputs) {
 SentinelDecision keep_members(const SentinelInputs &inputs) {
 	SentinelDecision waiting;
 	for (const auto rule : {add_nodes, update_addresses, replace_useless, forget_dbs, record_clones,
-	                        record_history, record_progress, repair_standbys}) {
+	                        record_handovers, record_history, record_progress, repair_standbys}) {
 		if (auto step = rule(inputs)) {
 			if (step->write) {
 				return std::move(*step);

@@ -83,7 +83,7 @@ struct SentinelDecision {
 ///       following the master (maxStandbys).
 ///  S-10 a keeper's address changed: update it.
 ///  S-11 a standby db whose data are gone, or whose position is not contained in the master's
-///       lineage: a new db, Resync.
+///       lineage, or whose data have been a primary's that nobody had named: a new db, Resync.
 ///  S-12 a db that is no longer anybody's current incarnation: forget it.
 ///  S-13 a clone runs as a standby: init=None, so that from now on vanished data are noticed.
 ///  S-14 an open election cannot be decided, and a standby is there that was not asked: ask it too.

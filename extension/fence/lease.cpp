@@ -43,6 +43,10 @@ void give_mandate(uint64 epoch, int64 master_revision, int64 valid_ms, const cha
 		wake(&SharedState::lease_latch);
 }
 
+void recovery_is_over() {
+	wake(&SharedState::lease_latch);
+}
+
 bool withdraw_mandate(FenceReason reason, uint64 successor_epoch, const char *successor) {
 	SharedState *state = shared_state();
 	SpinLockAcquire(&state->mutex);

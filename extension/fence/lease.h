@@ -21,6 +21,8 @@ inline uint64 lease_remaining_ns() {
 /// Keeper worker: from now on act as master of this epoch. No change when the same mandate is in
 /// force.
 void give_mandate(uint64 epoch, int64 master_revision, int64 valid_ms, const char *db);
+/// Keeper worker: recovery is over. The lease worker looks whether its beats have told that.
+void recovery_is_over();
 /// Keeper worker: not the master (any more). Takes the deadline away at once. `successor`: the
 /// keeper that is, "" when there is none. False: that was known already.
 bool withdraw_mandate(FenceReason reason, uint64 successor_epoch, const char *successor);

@@ -95,7 +95,10 @@ private:
 		// An observation that a promotion or a freeze has gone on leads to the next action at once,
 		// not at the next event.
 		for (int round = 0; round < 3; round++) {
+			const bool was_in_recovery = local_.in_recovery;
 			observe_server(token_, &local_);
+			if (was_in_recovery && !local_.in_recovery)
+				recovery_is_over();
 			local_.slots = local_slots();
 			local_.history = own_history();
 			local_.redo = checkpoints_.redo();
@@ -187,9 +190,10 @@ private:
 		bool changed = false;
 		if (decision_.lost)
 			give_up_role();
-		if (decision_.save_epoch) {
+		if (decision_.save_epoch || decision_.forget_was_primary) {
 			core::DataState state = local_.state;
-			state.epoch = *decision_.save_epoch;
+			state.epoch = decision_.save_epoch.value_or(state.epoch);
+			state.was_primary = state.was_primary && !decision_.forget_was_primary;
 			write_data_state(state);
 			local_.state = state;
 			changed = true;
@@ -343,6 +347,7 @@ private:
 		info.message = message_;
 		if (local_.in_recovery)
 			info.unfit = disk_.shortage();
+		info.was_primary = local_.state.was_primary;
 		info.replay_paused = is_replay_paused();
 		info.checkpointed_for = checkpoints_.ended_for();
 		return info;

@@ -61,9 +61,18 @@ std::string Health::problem(Instant now, const Mandate &mandate) {
 
 void Health::look(Duration step) {
 	keeper_still_ = keeper_has_moved() ? Duration(0) : keeper_still_ + step;
-	// After a crash, or of a promotion.
-	recovering_ = RecoveryInProgress() ? recovering_ + step : Duration(0);
+	recovering_ = recovery_gets_on() ? Duration(0) : recovering_ + step;
 	wal_stalled_ = wal_write_stands() ? wal_stalled_ + step : Duration(0);
+}
+
+// A promotion may have much to replay, and nobody else has less of it: it is late when it stands
+// still. After a crash somebody else may be ready at once, so that the recovery counts as a whole.
+bool Health::recovery_gets_on() {
+	if (!RecoveryInProgress())
+		return true;
+	const XLogRecPtr before = replayed_;
+	replayed_ = GetXLogReplayRecPtr(nullptr);
+	return GetRecoveryState() == RECOVERY_STATE_ARCHIVE && replayed_ != before;
 }
 
 bool Health::keeper_has_moved() {

@@ -18,6 +18,7 @@ public:
 
 private:
 	void look(core::Duration step);
+	bool recovery_gets_on();
 	bool keeper_has_moved();
 	bool wal_write_stands();
 
@@ -29,6 +30,7 @@ private:
 	core::Duration wal_stalled_{0};
 	uint64 keeper_moved_ns_ = 0;
 	XLogRecPtr flushed_ = InvalidXLogRecPtr;
+	XLogRecPtr replayed_ = InvalidXLogRecPtr;
 };
 
 }  // namespace stolon::pg

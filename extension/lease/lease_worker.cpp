@@ -70,6 +70,8 @@ private:
 			mandate_ = mandate;
 			next_step_ = now;
 		}
+		if (has_become_writable())
+			next_step_ = now;
 		if (in_flight_ || now < next_step_)
 			return;
 		if (!key_.known)
@@ -160,6 +162,13 @@ private:
 		in_flight_.reset();
 	}
 
+	// Only a beat tells on which timeline this master writes. An election that comes before the
+	// next one would have to expect anything of it.
+	bool has_become_writable() const {
+		return mandate_.active && has_beaten_ && !told_writable_ && !yield_ &&
+		       !RecoveryInProgress();
+	}
+
 	Duration interval() const {
 		return core::milliseconds(mandate_.valid_ms) / core::beats_per_validity;
 	}
@@ -241,7 +250,9 @@ private:
 		has_beaten_ = true;
 		beat_is_sent(sequence, nanoseconds(sent), mandate_.valid_ms);
 		next_step_ = sent + interval();
-		in_flight_ = store_->txn(beat_request(next_beat()), interval(),
+		core::Beat beat = next_beat();
+		told_writable_ = beat.writable;
+		in_flight_ = store_->txn(beat_request(std::move(beat)), interval(),
 		                         [this, sent, sequence](core::Result<store::TxnResponse> response) {
 			                         in_flight_.reset();
 			                         take_answer(sent, sequence, response);
@@ -315,8 +326,9 @@ private:
 	Mandate mandate_ = {};
 	OwnKey key_;
 	Health health_;
-	std::string unfit_;        // what the last beat said
-	bool has_beaten_ = false;  // on the strength of mandate_
+	std::string unfit_;           // what the last beat said
+	bool has_beaten_ = false;     // on the strength of mandate_
+	bool told_writable_ = false;  // in the beat that was sent last
 	std::optional<core::Beat> yield_;
 	Instant yield_at_, yield_until_;
 	std::optional<store::RequestId> in_flight_;

@@ -117,6 +117,26 @@ PYTHON
 	return;
 }
 
+# The hosts of these members reach each other, and nobody else. `heal` of each undoes it.
+sub cut_off {
+	my ($self, @side) = @_;
+	my ($failed, $out, $err) = run_command('python3', '-Bc', <<'PYTHON', $self->{dir}, @side);
+import sys
+from lablib import cluster
+lab = cluster.Lab(sys.argv[1])
+lab.load()
+side = sys.argv[2:]
+for other in sorted(set(lab.data["hosts"]) - set(side), key=lambda host: not host.startswith("etcd")):
+    for host in side:
+        lab.network.cut_between(host, other)
+for host in side:
+    lab.data["cut"][host] = "from all but " + ", ".join(side)
+lab.save()
+PYTHON
+	die "@side were not cut off: $err\n" if $failed;
+	return;
+}
+
 # A process of a node's Postgres by the title that it gives itself; undef: there is none.
 sub server_process {
 	my ($self, $node, $title) = @_;
@@ -296,6 +316,28 @@ sub master_changes {
 		push @changes, { at => $1, epoch => $value->{epoch}, db => $value->{db} };
 	}
 	return @changes;
+}
+
+# Until every standby of the view that runs has replayed what the master has written so far.
+sub wait_for_replay {
+	my ($self) = @_;
+	my $master = $self->master;
+	my $lsn = $self->sql($master, 'select pg_current_wal_flush_lsn()');
+	for my $node (grep { $_ ne $master } $self->nodes) {
+		poll_until("$node has replayed up to $lsn", sub { $self->sql($node, "select pg_last_wal_replay_lsn() >= '$lsn'") eq 't' });
+	}
+	return $lsn;
+}
+
+# All nodes hold the same rows, and stand on the master's timeline.
+sub check_same_rows {
+	my ($self, $what) = @_;
+	my $master = $self->master;
+	$self->wait_for_replay;
+	my $query = q{select count(*) || ' rows, ' || coalesce(md5(string_agg(source || number, ',' order by source, number)), '') from acked};
+	my %rows = map { $_ => $self->sql($_, $query) } $self->nodes;
+	is($rows{$_}, $rows{$master}, "$what: $_ has the rows of $master") for grep { $_ ne $master } sort keys %rows;
+	return;
 }
 
 # What the writer has had acknowledged and what is on every standby's disk: rows that no failover

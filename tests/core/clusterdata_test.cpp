@@ -325,6 +325,7 @@ Db full_db(const DbUid &uid, const KeeperUid &keeper) {
 	db.generation = ~0ull >> 1;
 	db.init = DbInit::Resync;
 	db.clone_anew = true;
+	db.handed_over = true;
 	db.follow = db.replaces = DbUid{"ffffffff"};
 	db.repairs = ~0ull >> 1;
 	return db;

@@ -24,6 +24,7 @@ KeeperInfo full_keeper_info() {
 	KeeperInfo info;
 	info.unfit = "the disk is full";
 	info.replay_paused = true;
+	info.was_primary = true;
 	info.checkpointed_for = "aa";
 	info.uid = KeeperUid{"k1"};
 	info.db = DbUid{"0a1b2c3d"};
@@ -122,7 +123,7 @@ TEST(InfoTexts, AreReadBackTheSame) {
 	                 KeeperUid{"b"}, position(1, 9), position(1, 8), "expired", 1234, "aa", "done"},
 	    parse_history_event, history_event_to_text);
 	expect_read_back(
-	    DataState{"c1", "0123456789abcdef", KeeperUid{"k1"}, DbUid{"0a1b2c3d"}, Epoch{7}},
+	    DataState{"c1", "0123456789abcdef", KeeperUid{"k1"}, DbUid{"0a1b2c3d"}, Epoch{7}, true},
 	    parse_data_state, data_state_to_text);
 }
 

@@ -472,6 +472,7 @@ const Case switching_over[] = {
 	     auto in = down(standby_view(), our_data());
 	     in.data->switchover = switchover_input().data->switchover;
 	     in.data->switchover->phase = SwitchoverPhase::Promote;
+	     in.data->dbs[own_db].handed_over = true;
 	     return in;
      },
      Action::StartStandby, "L-19"},
@@ -722,8 +723,9 @@ const Case preparing[] = {
      Action::Clone, "L-15"},
     {"a swapped-in clone is started, not made again",
      [] {
-	     auto data = resync_view();
-	     return down(data, our_data(new_db));
+	     auto in = down(resync_view(), our_data(new_db));
+	     in.dir.is_standby = true;
+	     return in;
      },
      Action::StartStandby, "L-19"},
 };
@@ -845,7 +847,7 @@ const Case starting[] = {
      },
      Action::StartStandby, "L-18"},
     {"a former primary whose db is a standby's now comes up as a standby (B-4)",
-     [] { return down(standby_view(), our_data()); }, Action::StartStandby, "L-19"},
+     [] { return down(standby_view(), our_data()); }, Action::StartStandby, "L-25"},
     {"a standby starts during an election, so that it can vote",
      [] { return down(election_view(other_db), our_data()); }, Action::StartStandby, "L-19"},
 };
@@ -859,7 +861,9 @@ INSTANTIATE_TEST_SUITE_P(Preparing, LauncherPlan, testing::ValuesIn(preparing));
 INSTANTIATE_TEST_SUITE_P(Starting, LauncherPlan, testing::ValuesIn(starting));
 
 TEST(LauncherPlanDetails, a_standby_follows_the_views_upstream) {
-	EXPECT_EQ(plan_launcher(down(standby_view(), our_data())).follow, other_db);
+	auto in = down(standby_view(), our_data());
+	in.dir.is_standby = true;
+	EXPECT_EQ(plan_launcher(in).follow, other_db);
 }
 
 TEST(LauncherPlanDetails, a_keeper_that_has_voted_later_follows_nobody_of_an_older_epoch) {
