@@ -108,7 +108,9 @@ WalReceiverState walreceiver_state(const std::string &host, int port) {
 	WalReceiverState state;
 	char sender_host[NI_MAXHOST];
 	SpinLockAcquire(&WalRcv->mutex);
-	const bool streaming = WalRcv->walRcvState == WALRCV_STREAMING;
+	// It says that it streams from its start on; what it says about the sender is that of the one
+	// before until it has connected, which can take as long as a host that is cut off lets it.
+	const bool streaming = WalRcv->walRcvState == WALRCV_STREAMING && WalRcv->ready_to_display;
 	strlcpy(sender_host, WalRcv->sender_host, sizeof sender_host);
 	const int sender_port = WalRcv->sender_port;
 	state.pid = WalRcv->pid;

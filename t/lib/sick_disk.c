@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -50,21 +51,26 @@ is_tables_file(int fd)
 	return strstr(path, "/base/") != NULL;
 }
 
+/* The server sets errno to 0 before it reads, and looks at it afterwards: what is done here must not show in it. */
 static void
 be_sick_on_fd(int fd, const char *call)
 {
 	struct stat state;
+	int		before = errno;
 
-	if (fstat(fd, &state) != 0 || !S_ISREG(state.st_mode))
-		return;
-	be_sick(strcmp(call, "fsync") == 0 && !is_tables_file(fd) ? "lock" : call);
+	if (fstat(fd, &state) == 0 && S_ISREG(state.st_mode))
+		be_sick(strcmp(call, "fsync") == 0 && !is_tables_file(fd) ? "lock" : call);
+	errno = before;
 }
 
 static void
 be_sick_on_path(const char *path, const char *call)
 {
+	int		before = errno;
+
 	if (strncmp(path, "/proc/", 6) != 0 && strncmp(path, "/dev/", 5) != 0)
 		be_sick(call);
+	errno = before;
 }
 
 #define OF_FD(result, name, parameters, arguments)		\
