@@ -25,7 +25,7 @@ is($lab->wait_until_whole, $master, 'the standbys stream from it again');
 is(($lab->history)[-1]{kind}, 'restart', 'the history tells of the restart');
 cmp_ok($proxy->outage($crashed_at), '<', 15, 'nothing waited for the lease to expire');
 for my $writer ($proxy, $direct{$master}) {
-	is(StolonLab::some($lab->missing_rows($master, $writer)), '', "every acknowledged row is there ($writer->{source})");
+	is(StolonLab::some($lab->missing_rows($master, $writer, $writer->last_ack)), '', "every acknowledged row is there ($writer->{source})");
 }
 
 my %safe = map { $_->{source} => $lab->safe_number($_) } $proxy, $direct{$master};
