@@ -51,12 +51,23 @@ bool StreamWatch::replays(Instant now, const StreamSample &sample, Duration boun
 	    sample.replayed, stuck_replayed_, replay_stuck_since_, bound);
 }
 
-std::string StreamWatch::find_trouble(Instant now, const StreamSample &sample, bool streaming,
-                                      bool replaying) const {
-	if (streaming)
+/// What another upstream gives it may be WAL that the right one does not have.
+Duration StreamWatch::standing_still(Instant now, const StreamSample &sample) {
+	if (sample.astray.empty() || !sample.has_upstream)
+		astray_since_.reset();
+	else if (!astray_since_)
+		astray_since_ = now;
+	return now - std::min(*got_on_at_, astray_since_.value_or(now));
+}
+
+std::string StreamWatch::find_trouble(const StreamSample &sample, const StreamHealth &health,
+                                      bool replaying) {
+	if (health.streaming)
 		return replaying ? "" : "WAL that is here is not replayed";
-	if (!sample.has_upstream || now - *got_on_at_ < patience)
+	if (!sample.has_upstream || health.stood_still < patience)
 		return {};
+	if (!sample.astray.empty())
+		return "it is connected to " + sample.astray + ", which is not its upstream";
 	if (sample.connected)
 		return "it is connected to its upstream, which has more WAL, and receives nothing";
 	return sample.complaint.empty() ? "no connection to its upstream" : sample.complaint;
@@ -90,10 +101,10 @@ StreamHealth StreamWatch::look(Instant now, const StreamSample &given, const Str
 	catching_up_ =
 	    health.streaming && behind(sample) > (catching_up_ ? limits.close / 2 : limits.close);
 	health.catching_up = catching_up_;
-	tell(now, find_trouble(now, sample, health.streaming, replaying), limits.repeat_trouble);
+	health.stood_still = standing_still(now, sample);
+	tell(now, find_trouble(sample, health, replaying), limits.repeat_trouble);
 	health.trouble = told_;
 	health.unreachable = !health.streaming && !told_.empty() && sample.unreachable;
-	health.stood_still = now - *got_on_at_;
 	return health;
 }
 

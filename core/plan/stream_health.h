@@ -16,6 +16,7 @@ struct StreamSample {
 	bool has_upstream = false;  ///< stolon.conf names one
 	bool connected = false;     ///< the walreceiver streams from it, as the server sees it
 	int receiver = 0;           ///< its pid; 0: there is none
+	std::string astray;         ///< it streams from this address, which is another; empty: no
 	bool heard = false;         ///< it has received a message from the upstream
 	WalPosition position;       ///< the higher of received and replayed
 	Lsn received;               ///< on disk; invalid: nothing since the start
@@ -43,7 +44,7 @@ struct StreamHealth {
 	std::string trouble;  ///< why it is not well, for people; empty: it is, or not for long
 	/// It does not stream, because the upstream cannot be reached: a clone could not, either.
 	bool unreachable = false;
-	Duration stood_still{0};  ///< neither streamed nor got further
+	Duration stood_still{0};  ///< neither streamed nor got further, or by another upstream only
 	bool operator==(const StreamHealth &) const = default;
 };
 
@@ -58,14 +59,16 @@ public:
 	StreamHealth look(Instant now, const StreamSample &given, const StreamLimits &limits);
 
 private:
+	Duration standing_still(Instant now, const StreamSample &sample);
 	bool is_connected(Instant now, const StreamSample &sample);
 	bool receives(Instant now, const StreamSample &sample, Duration bound);
 	bool replays(Instant now, const StreamSample &sample, Duration bound);
-	std::string find_trouble(Instant now, const StreamSample &sample, bool streaming,
-	                         bool replaying) const;
+	static std::string find_trouble(const StreamSample &sample, const StreamHealth &health,
+	                                bool replaying);
 	void tell(Instant now, std::string trouble, Duration repeat);
 
-	std::optional<Instant> got_on_at_;  ///< streamed, or got further
+	std::optional<Instant> got_on_at_;     ///< streamed, or got further
+	std::optional<Instant> astray_since_;  ///< its keeper has to lead it back
 	WalPosition furthest_;
 	Lsn furthest_replayed_;
 	std::optional<Instant> receive_stuck_since_, replay_stuck_since_;

@@ -114,12 +114,18 @@ WalReceiverState walreceiver_state(const std::string &host, int port) {
 	strlcpy(sender_host, WalRcv->sender_host, sizeof sender_host);
 	const int sender_port = WalRcv->sender_port;
 	state.pid = WalRcv->pid;
+	// The startup process asks for the next one over the head of one that does not end.
+	state.ending =
+	    WalRcv->walRcvState == WALRCV_STOPPING || WalRcv->walRcvState == WALRCV_RESTARTING;
 	// The same when it begins; the first message brings the sender's clock.
 	state.heard = WalRcv->lastMsgSendTime != WalRcv->lastMsgReceiptTime;
 	state.upstream_end.value = WalRcv->latestWalEnd;
 	state.received.value = WalRcv->flushedUpto;
 	SpinLockRelease(&WalRcv->mutex);
-	state.streaming = streaming && host == sender_host && port == sender_port;
+	const bool right = host == sender_host && port == sender_port;
+	state.streaming = streaming && right;
+	if (streaming && !right && state.heard)
+		state.astray = std::string(sender_host) + ":" + std::to_string(sender_port);
 	return state;
 }
 

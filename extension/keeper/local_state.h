@@ -33,6 +33,8 @@ void stop_walreceiver();
 struct WalReceiverState {
 	int pid = 0;             ///< 0: there is none
 	bool streaming = false;  ///< from the given address, or about to
+	std::string astray;      ///< it streams from this one, which is another
+	bool ending = false;     ///< it was told to
 	bool heard = false;      ///< it has received a message
 	core::Lsn upstream_end;  ///< as that told last
 	core::Lsn received;      ///< on disk

@@ -47,6 +47,7 @@ void Stream::look(core::Instant now, const core::ClusterSpec &spec, core::WalPos
 	sample.connected = receiver.streaming;
 	sample.receiver = receiver.pid;
 	sample.heard = receiver.heard;
+	sample.astray = receiver.astray;
 	sample.position = local->position;
 	sample.received = receiver.received;
 	sample.replayed = local->replayed;
@@ -59,6 +60,8 @@ void Stream::look(core::Instant now, const core::ClusterSpec &spec, core::WalPos
 	if (complaint.at_ns > complaints_from_ns_) {
 		sample.complaint = complaint.text;
 		sample.unreachable = complaint.unreachable;
+	} else if (receiver.ending) {
+		sample.complaint = "its walreceiver hangs: it was told to end and does not";
 	}
 	health_ = watch_.look(now, sample, limits_of(spec));
 	note_trouble();

@@ -71,6 +71,24 @@ TEST(StreamHealth, AReceiverThatEndsBeforeItHearsAnythingHasNeverStreamed) {
 	EXPECT_EQ(health.trouble, standby.sample.complaint);
 }
 
+TEST(StreamHealth, OneThatStreamsFromAnotherServerStandsStillHoweverFarItGets) {
+	Standby standby;
+	standby.after(seconds(0));
+	standby.sample.connected = false;
+	standby.sample.astray = "10.0.0.9:5432";
+	StreamHealth health;
+	for (int i = 1; i <= 10; ++i) {
+		standby.gets_to((100 + i) * mebibyte);
+		health = standby.after(seconds(1));
+	}
+	EXPECT_FALSE(health.streaming);
+	EXPECT_EQ(health.stood_still, seconds(9));
+	EXPECT_EQ(health.trouble, "it is connected to 10.0.0.9:5432, which is not its upstream");
+	standby.sample.astray.clear();
+	standby.sample.connected = true;
+	EXPECT_EQ(standby.after(seconds(1)).stood_still, Duration(0));
+}
+
 TEST(StreamHealth, AReceiverThatLivesStreamsAlsoFromAnIdleMasterThatSendsNothingYet) {
 	Standby standby;
 	standby.sample.heard = false;
