@@ -5,9 +5,12 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "launcher/fault_point.h"
 #include "launcher/process.h"
+#include "launcher/tablespaces.h"
 #include "store/files.h"
 
 namespace stolon::launcher {
@@ -16,7 +19,25 @@ namespace {
 
 using core::Status;
 
-Status copy(const CloneJob &job, const std::string &directory) {
+std::vector<Tablespace> find_tablespaces(const CloneJob &job) {
+	auto found = tablespaces_for_copy(job.upstream, job.bin_path, job.state.db);
+	if (found.ok())
+		return std::move(*found);
+	// Most clusters have none, so that this is no reason to make no copy.
+	say("the upstream's tablespaces are not known: " + found.error().message);
+	return {};
+}
+
+/// "=" separates the two.
+std::string escaped(const std::string &path) {
+	std::string text;
+	for (const char c : path)
+		text += c == '=' ? std::string("\\=") : std::string(1, c);
+	return text;
+}
+
+Status copy(const CloneJob &job, const std::string &directory,
+            const std::vector<Tablespace> &tablespaces) {
 	Command command;
 	command.argv = {
 	    job.bin_path + "/pg_basebackup", "--pgdata=" + directory,
@@ -24,6 +45,9 @@ Status copy(const CloneJob &job, const std::string &directory) {
 	    // commits (LESSONS A-5).
 	    "--dbname=" + connection_string(job.upstream, "clone_" + job.state.db.value, ""),
 	    "--wal-method=stream", "--checkpoint=fast", "--no-password", "--progress", "--verbose"};
+	for (const auto &tablespace : tablespaces)
+		command.argv.push_back("--tablespace-mapping=" + escaped(tablespace.upstream) + "=" +
+		                       escaped(tablespace.here));
 	if (!job.slot.empty())
 		command.argv.push_back("--slot=" + job.slot);
 	connect_only_there(job.upstream, command);
@@ -79,10 +103,14 @@ Status run_clone(const CloneJob &job) {
 		return *made;
 	if (auto done = remove_half_made(job.paths, job.identity, directory); !done.ok())
 		return done;
-	if (auto done = announce_directory(directory, job.identity); !done.ok())
+	const auto tablespaces = find_tablespaces(job);
+	std::vector<std::string> places;
+	for (const auto &tablespace : tablespaces)
+		places.push_back(tablespace.here);
+	if (auto done = announce_directory(directory, job.identity, places); !done.ok())
 		return done;
 	FAULT_POINT("clone-announced");
-	if (auto done = copy(job, directory); !done.ok()) {
+	if (auto done = copy(job, directory, tablespaces); !done.ok()) {
 		// It may have failed because the disk is full: what is half made only takes up room. The
 		// next attempt tries again what cannot be removed now.
 		if (auto removed = remove_half_made(job.paths, job.identity, directory); !removed.ok())

@@ -20,6 +20,7 @@
 #include "launcher/entries.h"
 #include "launcher/fault_point.h"
 #include "launcher/postmaster_file.h"
+#include "launcher/tablespaces.h"
 #include "store/files.h"
 
 namespace stolon::launcher {
@@ -137,7 +138,7 @@ Result<bool> is_half_made(const std::string &directory, const DbUid &db, const I
 	if (look_at(directory) == EntryKind::Other || !owned_by_us(directory))
 		return false;
 	auto announced = store::read_small_file(Paths::marker_of(directory));
-	if (!announced.ok() || *announced != identity.keeper.value + "\n")
+	if (!announced.ok() || !announced->starts_with(identity.keeper.value + "\n"))
 		return false;
 	auto text = store::read_small_file(directory + "/" + state_file);
 	if (!text.ok()) {
@@ -149,6 +150,17 @@ Result<bool> is_half_made(const std::string &directory, const DbUid &db, const I
 	// copy. A copy of the upstream's state names another db.
 	const auto state = core::parse_data_state(*text);
 	return !state.ok() || state->db != db || state->keeper != identity.keeper;
+}
+
+std::vector<std::string> announced_tablespaces(const std::string &directory) {
+	const auto text = store::read_small_file(Paths::marker_of(directory));
+	std::istringstream lines(text.ok() ? *text : std::string());
+	std::vector<std::string> places;
+	std::string line;
+	std::getline(lines, line);
+	while (std::getline(lines, line))
+		places.push_back(line);
+	return places;
 }
 
 Status set_signal_file(const std::string &path, bool wanted) {
@@ -237,11 +249,14 @@ DataDir inspect(const Paths &paths, const Identity &identity, const std::optiona
 	return dir;
 }
 
-Status announce_directory(const std::string &directory, const Identity &identity) {
+Status announce_directory(const std::string &directory, const Identity &identity,
+                          const std::vector<std::string> &tablespaces) {
 	if (exists(directory))
 		return core::invalid("\"" + directory + "\" is already there");
-	return store::write_file_atomically(Paths::marker_of(directory), identity.keeper.value + "\n",
-	                                    0600);
+	std::string text = identity.keeper.value + "\n";
+	for (const auto &place : tablespaces)
+		text += place + "\n";
+	return store::write_file_atomically(Paths::marker_of(directory), text, 0600);
 }
 
 Status remove_half_made(const Paths &paths, const Identity &identity, const std::string &needed) {
@@ -255,6 +270,8 @@ Status remove_half_made(const Paths &paths, const Identity &identity, const std:
 			return half.error();
 		if (!*half)
 			continue;
+		if (auto done = remove_tablespaces(announced_tablespaces(directory), *db); !done.ok())
+			return done;
 		std::error_code error;
 		std::filesystem::remove_all(directory, error);
 		if (error)

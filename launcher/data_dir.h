@@ -34,8 +34,9 @@ core::Result<core::DataState> complete_state(const std::string &directory,
                                              const Identity &identity);
 
 /// Writes the proof that `directory`, which is about to be made, is ours. Fails when something is
-/// there already.
-core::Status announce_directory(const std::string &directory, const Identity &identity);
+/// there already. `tablespaces` are directories that belong to it, and go with it.
+core::Status announce_directory(const std::string &directory, const Identity &identity,
+                                const std::vector<std::string> &tablespaces = {});
 
 /// Removes what is left of interrupted clones and initdbs: directories of their names, that we
 /// announced, and that are not complete. Fails, naming it, when `needed` is still there afterwards.

@@ -12,6 +12,7 @@
 #include "launcher/fault_point.h"
 #include "launcher/process.h"
 #include "launcher/report.h"
+#include "launcher/tablespaces.h"
 #include "store/files.h"
 
 namespace stolon::launcher {
@@ -190,6 +191,8 @@ Status tidy_diverged(const Paths &paths, const Identity &identity, const std::st
 		const std::string directory = paths.root + "/" + list[i].name;
 		say("removing \"" + directory + "\": there are more than keepDiverged, " +
 		    std::to_string(keep));
+		if (auto done = remove_tablespaces_of_kept(paths, directory); !done.ok())
+			return done;
 		std::error_code error;
 		fs::remove_all(directory, error);
 		if (error)
