@@ -1,7 +1,6 @@
 #include "launcher/diverged.h"
 
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "launcher/entries.h"
 #include "launcher/fault_point.h"
 #include "launcher/process.h"
 #include "launcher/report.h"
@@ -25,9 +25,6 @@ using core::ErrorKind;
 using core::Result;
 using core::Status;
 namespace fs = std::filesystem;
-
-/// What has to stay free for whatever else writes there.
-constexpr std::uint64_t reserve = 64ULL * 1024 * 1024;
 
 std::string utc_time(std::time_t at) {
 	std::tm parts = {};
@@ -56,24 +53,14 @@ std::vector<fs::path> files_to_keep(const std::string &pgdata, const Examination
 	return files;
 }
 
-Status check_room(const std::string &where, const std::vector<fs::path> &files) {
-	std::uint64_t bytes = reserve;
+std::uint64_t size_of(const std::vector<fs::path> &files) {
+	std::uint64_t bytes = 0;
 	for (const auto &file : files) {
 		std::error_code error;
 		const auto size = fs::file_size(file, error);
 		bytes += error ? 0 : size;
 	}
-	struct statvfs there = {};
-	if (::statvfs(where.c_str(), &there) != 0)
-		return {};
-	const std::uint64_t room = static_cast<std::uint64_t>(there.f_bavail) * there.f_frsize;
-	if (room >= bytes)
-		return {};
-	constexpr std::uint64_t mebibyte = 1024 * 1024;
-	return Error{ErrorKind::Unavailable, "the diverged WAL cannot be kept: that takes " +
-	                                         std::to_string(bytes / mebibyte) + " MiB below \"" +
-	                                         where + "\", and " + std::to_string(room / mebibyte) +
-	                                         " MiB are free; nothing was changed, make room"};
+	return bytes;
 }
 
 Status copy_durably(const fs::path &from, const fs::path &to) {
@@ -122,7 +109,8 @@ Result<std::string> keep_diverged_wal(const Paths &paths, const Identity &identi
 	if (auto before = kept_before(paths, data))
 		return *before;
 	const auto files = files_to_keep(paths.pgdata(), found);
-	if (auto done = check_room(paths.root, files); !done.ok())
+	if (auto done = check_room("the diverged WAL cannot be kept", paths.root, size_of(files));
+	    !done.ok())
 		return done.error();
 	const std::string directory = paths.saving(next);
 	for (const auto &step : {

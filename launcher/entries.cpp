@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,6 +52,22 @@ std::vector<std::string> entries_of(const std::string &directory) {
 		names.emplace_back(entry->d_name);
 	std::sort(names.begin(), names.end());
 	return names;
+}
+
+core::Status check_room(const std::string &what, const std::string &where, std::uint64_t bytes) {
+	constexpr std::uint64_t mebibyte = 1024 * 1024;
+	constexpr std::uint64_t reserve = 64 * mebibyte;
+	struct statvfs there = {};
+	if (::statvfs(where.c_str(), &there) != 0)
+		return {};
+	const std::uint64_t needed = bytes + reserve;
+	const std::uint64_t room = static_cast<std::uint64_t>(there.f_bavail) * there.f_frsize;
+	if (room >= needed)
+		return {};
+	return core::Error{core::ErrorKind::Unavailable,
+	                   what + ": that may take " + std::to_string(needed / mebibyte) +
+	                       " MiB below \"" + where + "\", and " + std::to_string(room / mebibyte) +
+	                       " MiB are free; nothing was changed, make room"};
 }
 
 core::Status rename_new(const std::string &from, const std::string &to) {

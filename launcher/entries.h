@@ -2,6 +2,7 @@
 // uses it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ bool exists(const std::string &path);
 bool owned_by_us(const std::string &path);
 /// The names in a directory, sorted; also "." and "..". Empty when it cannot be read.
 std::vector<std::string> entries_of(const std::string &directory);
+
+/// Unavailable when less than `bytes`, and something for whatever else writes there, are free where
+/// `where` lies; `what` says what cannot be done then.
+core::Status check_room(const std::string &what, const std::string &where, std::uint64_t bytes);
 
 /// rename() that never replaces anything.
 core::Status rename_new(const std::string &from, const std::string &to);

@@ -151,6 +151,8 @@ core::Result<pid_t> start_command(const Command &command) {
 			::dup2(null.get(), STDOUT_FILENO);
 		if (command.output_fd >= 0)
 			::dup2(command.output_fd, STDOUT_FILENO);
+		if (command.errors_too)
+			::dup2(STDOUT_FILENO, STDERR_FILENO);
 		if (command.discard_errors)
 			::dup2(null.get(), STDERR_FILENO);
 		reset_signals();

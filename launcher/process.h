@@ -41,6 +41,7 @@ struct Command {
 	std::string input;            ///< what the command reads on stdin (run_command only); small
 	bool discard_output = false;  ///< stdout goes to /dev/null
 	bool discard_errors = false;  ///< so does stderr
+	bool errors_too = false;      ///< stderr goes where stdout goes
 	int output_fd = -1;           ///< stdout goes there (run_command only); little is written
 };
 

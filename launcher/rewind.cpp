@@ -3,11 +3,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cinttypes>
+#include <cstdio>
 #include <filesystem>
 
 #include "launcher/common_wal.h"
 #include "launcher/diverged.h"
+#include "launcher/entries.h"
 #include "launcher/examine.h"
 #include "launcher/fault_point.h"
 #include "launcher/node_files.h"
@@ -64,7 +68,7 @@ bool has_restore_command(const RewindJob &job) {
 	return text.ok() && text->find_first_not_of(" \n") != std::string::npos;
 }
 
-Status pg_rewind(const RewindJob &job, const std::vector<std::string> &options) {
+Command rewind_command(const RewindJob &job, const std::vector<std::string> &options) {
 	Command command;
 	command.argv = {job.bin_path + "/pg_rewind", "--target-pgdata=" + job.paths.pgdata(),
 	                "--source-server=" +
@@ -72,7 +76,36 @@ Status pg_rewind(const RewindJob &job, const std::vector<std::string> &options) 
 	                "--no-ensure-shutdown", "--progress"};
 	command.argv.insert(command.argv.end(), options.begin(), options.end());
 	connect_only_there(job.upstream, command);
-	return run_command(command);
+	return command;
+}
+
+/// What the trial run tells that it would copy; 0: nothing is told.
+std::uint64_t mebibytes_to_copy(std::string_view line) {
+	constexpr std::string_view before = "need to copy ";
+	const std::size_t at = line.find(before);
+	std::uint64_t mebibytes = 0;
+	if (at != std::string_view::npos)
+		std::sscanf(std::string(line.substr(at)).c_str(), "need to copy %" SCNu64 " MB",
+		            &mebibytes);
+	return mebibytes;
+}
+
+/// Changes nothing. A rewind for which the room does not suffice would leave neither the old data
+/// nor the new ones. Much of what it copies takes the place of something; the rest is not known.
+Status try_rewind(const RewindJob &job, const std::vector<std::string> &options) {
+	Command command = rewind_command(job, options);
+	command.environment["LC_ALL"] = "C";
+	command.errors_too = true;
+	std::uint64_t mebibytes = 0;
+	const auto ended = run_for_lines(command, [&](std::string_view line) {
+		mebibytes = std::max(mebibytes, mebibytes_to_copy(line));
+		say(std::string(line));
+	});
+	if (!ended.ok())
+		return ended.error();
+	if (auto done = status_of(command, *ended); !done.ok())
+		return unusable("a rewind is not possible", done);
+	return check_room("the data cannot be rewound", job.paths.pgdata(), mebibytes * 1024 * 1024);
 }
 
 /// The first file that recovery will ask for, as backup_label names it: it has to be here, unless
@@ -111,8 +144,9 @@ Status put_right(const RewindJob &job) {
 /// From the note on the data are neither old nor new.
 Status rewind_noted(const RewindJob &job, bool archive) {
 	const std::string pgdata = job.paths.pgdata();
-	if (auto done = pg_rewind(job, archive ? std::vector<std::string>{"--restore-target-wal"}
-	                                       : std::vector<std::string>{});
+	if (auto done = run_command(
+	        rewind_command(job, archive ? std::vector<std::string>{"--restore-target-wal"}
+	                                    : std::vector<std::string>{}));
 	    !done.ok())
 		return done;
 	FAULT_POINT("rewind-rewound");
@@ -137,8 +171,8 @@ Status rewind(const RewindJob &job, const core::DataState &before, const Examina
 	std::vector<std::string> trial = {"--dry-run"};
 	if (archive)
 		trial.emplace_back("--restore-target-wal");
-	if (auto done = pg_rewind(job, trial); !done.ok())
-		return unusable("a rewind is not possible", done);
+	if (auto done = try_rewind(job, trial); !done.ok())
+		return done;
 	FAULT_POINT("rewind-tried");
 	if (auto done = keep_node_files(job.paths.pgdata(), job.paths.rewind_files()); !done.ok())
 		return done;

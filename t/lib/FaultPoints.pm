@@ -14,6 +14,7 @@ use JSON::PP ();
 use StolonLab;
 use Test::More;
 
+our @EXPORT_OK = qw(launcher_pid);
 our @EXPORT = qw(points_never_walked launcher_log lab_with_faults data_dir arm struck kill_launcher walk watch_copies lose_master
   write_rows check_end);
 
