@@ -115,8 +115,10 @@ bool Launcher::reap_now(Instant now) {
 }
 
 bool Launcher::release_now(Instant now) {
-	const std::string reason =
-	    last_exit_.empty() ? "the server was not running when the launcher started" : last_exit_;
+	ServerEnd end;
+	end.found_down = last_exit_.empty();
+	end.reason =
+	    end.found_down ? "the server was not running when the launcher started" : last_exit_;
 	// What is at rest does not change any more; a release that has to be repeated need not look
 	// again.
 	if (!end_known_) {
@@ -126,7 +128,8 @@ bool Launcher::release_now(Instant now) {
 			spdlog::info("the server was shut down cleanly, its WAL ends on {}",
 			             wal_end_->to_string());
 	}
-	releaser_.release(dir_.state.db, reason, wal_end_, request_timeout(), now, [this] {
+	end.clean_end = wal_end_;
+	releaser_.release(dir_.state.db, end, request_timeout(), now, [this] {
 		const std::string outcome =
 		    "mastership of db " + dir_.state.db.value + ": " + releaser_.last_outcome();
 		// A store that is away gives the same answer ten times a second.

@@ -55,17 +55,17 @@ std::int64_t Releaser::released_revision(const core::DbUid &db) const {
 	return is_of(view_, db) && view_.beat.released ? view_.beat_revision : 0;
 }
 
-void Releaser::release(const core::DbUid &db, const std::string &reason,
-                       std::optional<core::WalPosition> clean_end, core::Duration timeout,
+void Releaser::release(const core::DbUid &db, const ServerEnd &end, core::Duration timeout,
                        core::Instant now, std::function<void()> done) {
 	if (in_flight_ || !is_needed(db) || (retry_at_ && now < *retry_at_))
 		return;
 	core::Beat released = view_.beat;
 	released.released = true;
-	released.reason = reason;
-	if (clean_end) {
+	released.reason = end.reason;
+	released.found_down = end.found_down;
+	if (end.clean_end) {
 		released.clean = true;
-		released.position = *clean_end;
+		released.position = *end.clean_end;
 	}
 	const std::string beat_key = keys_.beat(keeper_);
 	using store::Compare;

@@ -24,6 +24,13 @@ struct LeaseView {
 	std::int64_t beat_revision = 0;  ///< mod_revision; 0: absent
 };
 
+/// How the released server ended.
+struct ServerEnd {
+	std::string reason;
+	std::optional<core::WalPosition> clean_end;  ///< of its WAL, when it was shut down cleanly
+	bool found_down = false;  ///< it was down already when this launcher was started
+};
+
 class Releaser {
 public:
 	Releaser(store::Store &store, core::Keys keys, core::KeeperUid keeper);
@@ -37,11 +44,9 @@ public:
 	std::int64_t released_revision(const core::DbUid &db) const;
 
 	/// Sends the transaction: if neither `master` nor the beat has changed since they were read,
-	/// then put the beat, with released set and `reason`. Does nothing while one is under way, or
-	/// right after one has failed. `clean_end`: the end of the WAL of a server that was shut down
-	/// cleanly. `done` is called when there is news.
-	void release(const core::DbUid &db, const std::string &reason,
-	             std::optional<core::WalPosition> clean_end, core::Duration timeout,
+	/// then put the beat, with released set and how the server ended. Does nothing while one is
+	/// under way, or right after one has failed. `done` is called when there is news.
+	void release(const core::DbUid &db, const ServerEnd &end, core::Duration timeout,
 	             core::Instant now, std::function<void()> done);
 	/// When release() is worth calling again after a failure.
 	std::optional<core::Instant> retry_at() const { return retry_at_; }

@@ -95,6 +95,7 @@ void Observations::update() {
 	update_values(mirror_, keys_.beats(), beats_, core::parse_beat);
 	update_beats();
 	update_progress();
+	update_running();
 	update_proxies();
 }
 
@@ -126,6 +127,10 @@ void Observations::update_clusterdata() {
 	}
 	clusterdata_ = *std::move(parsed);
 	update_election(entry->seen_at);
+	if (clusterdata_->resume != resume_) {
+		resume_ = clusterdata_->resume;
+		resume_seen_at_ = entry->seen_at;
+	}
 	update_switchover(entry->seen_at);
 }
 
@@ -181,6 +186,27 @@ void Observations::update_progress() {
 			progress_[value.parsed->uid].note(*value.parsed, entry->seen_at);
 		}
 	}
+	for (const auto &[key, value] : nodes_.by_key) {
+		if (value.parsed && !mirror_.find(keys_.keeper_info(value.parsed->uid))) {
+			progress_[value.parsed->uid].note_absence(mirror_.fresh_at());
+		}
+	}
+}
+
+void Observations::update_running() {
+	std::erase_if(running_, [this](const auto &pair) {
+		return !mirror_.find(keys_.keeper_info(pair.first));
+	});
+	for (const auto &[key, value] : infos_.by_key) {
+		const store::MirrorEntry *entry = mirror_.find(key);
+		if (!value.parsed || !entry) {
+			continue;
+		}
+		Running &running = running_[value.parsed->uid];
+		if (running.since == core::Instant{} || running.instance != value.parsed->instance) {
+			running = {value.parsed->instance, entry->seen_at};
+		}
+	}
 }
 
 void Observations::update_beats() {
@@ -188,7 +214,9 @@ void Observations::update_beats() {
 		const auto uid = keeper_in(key, keys_.beats());
 		const store::MirrorEntry *entry = mirror_.find(key);
 		if (uid && entry && value.parsed) {
-			core::BeatObservation seen{*value.parsed, entry->mod_revision, entry->seen_at, {}};
+			core::BeatObservation seen{*value.parsed, entry->mod_revision, entry->seen_at, {}, {}};
+			seen.beaten_at =
+			    seen.beat.released ? last_beats_[*uid].beaten_at : core::Instant{entry->seen_at};
 			seen.furthest = furthest(last_beats_[*uid], seen.beat);
 			last_beats_[*uid] = std::move(seen);
 		}
@@ -237,7 +265,11 @@ core::SentinelInputs Observations::inputs(core::Instant now) const {
 	inputs.election_asked_at = election_asked_at_;
 	inputs.master_revision = master_revision_;
 	inputs.master_seen_at = master_seen_at_;
+	inputs.resume_seen_at = resume_seen_at_;
 	add_beats(inputs);
+	for (const auto &[uid, running] : running_) {
+		inputs.running_since.emplace(uid, running.since);
+	}
 	inputs.switchover_seen_at = switchover_seen_at_;
 	inputs.switchover_step_seen_at = switchover_step_seen_at_;
 	for (const auto &[key, info] : proxies_) {
@@ -249,7 +281,7 @@ core::SentinelInputs Observations::inputs(core::Instant now) const {
 		}
 	}
 	for (const auto &[uid, progress] : progress_) {
-		if (!progress.streams() || !inputs.infos.contains(uid)) {
+		if (!progress.is_well()) {
 			inputs.standstill_since.emplace(uid, progress.got_on_at());
 		}
 	}

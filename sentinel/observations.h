@@ -55,6 +55,7 @@ private:
 	void update_switchover(core::Instant seen_at);
 	void update_proxies();
 	void update_progress();
+	void update_running();
 	void add_beats(core::SentinelInputs &inputs) const;
 
 	const store::Mirror &mirror_;
@@ -78,7 +79,14 @@ private:
 	std::map<std::string, core::ProxyInfo> proxies_;  ///< by key
 	std::string switchover_;                          ///< the id of the one seen last
 	core::SwitchoverPhase switchover_step_ = core::SwitchoverPhase::Requested;
+	std::optional<core::ResumePermit> resume_;
+	core::Instant resume_seen_at_;
 	core::Instant switchover_seen_at_, switchover_step_seen_at_;
+	struct Running {
+		std::string instance;
+		core::Instant since;
+	};
+	std::map<core::KeeperUid, Running> running_;
 	std::map<core::KeeperUid, core::StandbyProgress> progress_;
 	/// The last good beat per keeper, also after its key has vanished.
 	std::map<core::KeeperUid, core::BeatObservation> last_beats_;

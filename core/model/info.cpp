@@ -64,6 +64,7 @@ Result<Beat> parse_beat(std::string_view text) {
 	beat.unfit = in.text("unfit", ValueLimits::max_unfit);
 	beat.yielded = in.boolean("yielded");
 	beat.clean = in.boolean("clean");
+	beat.found_down = in.boolean("foundDown");
 	// A beat that is valid for no time would let an election begin while its sender believes in it.
 	if (!beat.released && beat.valid <= Duration(0))
 		in.fail("validMs", "must be above 0");
@@ -84,6 +85,7 @@ std::string beat_to_text(const Beat &beat) {
 	put_message(object, "unfit", beat.unfit, ValueLimits::max_unfit);
 	put_flag(object, "yielded", beat.yielded);
 	put_flag(object, "clean", beat.clean);
+	put_flag(object, "foundDown", beat.found_down);
 	return object.dump();
 }
 
@@ -96,6 +98,7 @@ Result<KeeperInfo> parse_keeper_info(std::string_view text) {
 	KeeperInfo info;
 	info.uid = in.uid<KeeperTag>("uid");
 	info.db = in.uid<DbTag>("db");
+	info.instance = in.text("instance", ValueLimits::max_name);
 	info.generation = static_cast<std::uint64_t>(in.integer("generation"));
 	info.epoch = in.epoch("epoch");
 	info.role = in.choice<PgRole>("role", role_names);
@@ -117,6 +120,7 @@ Result<KeeperInfo> parse_keeper_info(std::string_view text) {
 	info.unfit = in.text("unfit", ValueLimits::max_unfit);
 	info.was_primary = in.boolean("wasPrimary");
 	info.replay_paused = in.boolean("replayPaused");
+	info.replay_held = in.boolean("replayHeld");
 	info.checkpointed_for = in.text("checkpointedFor", ValueLimits::max_name);
 	info.extra = in.unknown();
 	return finish(std::move(info), in);
@@ -131,6 +135,7 @@ std::string keeper_info_to_text(const KeeperInfo &info) {
 	Json object = Json::object();
 	object.set("uid", Json::string(info.uid.value));
 	put_text(object, "db", info.db.value);
+	put_text(object, "instance", info.instance);
 	put_number(object, "generation", info.generation);
 	put_number(object, "epoch", info.epoch.value);
 	object.set("role", Json::string(role_names[static_cast<std::size_t>(info.role)]));
@@ -155,6 +160,7 @@ std::string keeper_info_to_text(const KeeperInfo &info) {
 	put_message(object, "unfit", info.unfit, ValueLimits::max_unfit);
 	put_flag(object, "wasPrimary", info.was_primary);
 	put_flag(object, "replayPaused", info.replay_paused);
+	put_flag(object, "replayHeld", info.replay_held);
 	put_text(object, "checkpointedFor", info.checkpointed_for);
 	put_unknown(object, info.extra);
 	return object.dump();

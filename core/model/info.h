@@ -39,6 +39,9 @@ struct Beat {
 	/// With `released`: the server was shut down cleanly, and `position` is the end of its WAL,
 	/// behind the shutdown checkpoint.
 	bool clean = false;
+	/// With `released`: the launcher has found the server down when it was started itself. The
+	/// whole host went down, and perhaps everything.
+	bool found_down = false;
 
 	bool operator==(const Beat &) const = default;
 };
@@ -72,6 +75,7 @@ enum class PgRole { Unknown, Standby, Primary };
 struct KeeperInfo {
 	KeeperUid uid;
 	DbUid db;
+	std::string instance;          ///< random, one for each start of the postmaster
 	std::uint64_t generation = 0;  ///< of the view, applied
 	Epoch epoch;                   ///< highest epoch that this keeper has honoured (on disk)
 	PgRole role = PgRole::Unknown;
@@ -85,6 +89,8 @@ struct KeeperInfo {
 	/// The walreceiver is connected to `upstream`, and what that has arrives.
 	bool streaming = false;
 	bool catching_up = false;  ///< it streams, and is further behind than maxStandbyLag
+	/// It does not stream because its replay is paused, delayed or waits for a query.
+	bool replay_held = false;
 	/// Why this standby does not get on as it should, in one sentence; empty: it does, or only for
 	/// a moment not.
 	std::string trouble;

@@ -145,8 +145,7 @@ struct KeeperDecision {
 ///  K-09 another is master and this is a primary: no mandate; the launcher stops it.
 ///
 ///  K-10 a switchover is running: the master and the target write the checkpoint that it asks for,
-///  and
-///       everybody tells positions often.
+///       and everybody tells positions often.
 ///
 ///  K-11 a standby has not got on for half of standbyRepairTimeout: it connects to its upstream
 ///       anew.

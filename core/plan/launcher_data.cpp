@@ -32,6 +32,8 @@ std::string rewind_obstacle(const LauncherInputs &in, const Db &wanted) {
 		return "there are no data";
 	if (in.dir.half_rewound)
 		return "a rewind of what lies here was interrupted";
+	if (wanted.clone_anew)
+		return "they may lie on another timeline of the same number";
 	if (in.no_rewind_for == wanted.uid)
 		return in.no_rewind_reason.empty() ? "they cannot be rewound" : in.no_rewind_reason;
 	if (!in.data->spec.use_pgrewind)

@@ -131,9 +131,11 @@ bool old_master_is_present(const SentinelInputs &inputs, const Db &old_master) {
 	return (node && node->db == old_master.uid) || info_of(inputs, old_master);
 }
 
+/// S-04. `why`: a clause, with which the sentence begins.
 SentinelDecision name_old_master(const SentinelInputs &inputs, const Count &count,
-                                 const Db &old_master) {
+                                 const std::string &why) {
 	const Election &election = *inputs.data.election;
+	const Db &old_master = *inputs.data.find_db(election.old_master);
 	Draft draft(inputs);
 	draft.data.election.reset();
 	// A fresh epoch, so that no beat and no vote of before can be taken for one of now.
@@ -150,11 +152,11 @@ SentinelDecision name_old_master(const SentinelInputs &inputs, const Count &coun
 	draft.touch(draft.data.dbs.at(old_master.uid));
 
 	SentinelDecision decision = std::move(draft).finish(
-	    "S-04", "Nobody can win the election of epoch " + std::to_string(election.epoch.value) +
-	                " (" + verdicts(count) + "; last known was " + election.last_known.to_string() +
-	                "), so the old master " + old_master.uid.value + " on keeper " +
-	                old_master.keeper.value + " is named again in epoch " +
-	                std::to_string(inputs.data.epoch.next().value) + ".");
+	    "S-04", why + " (" + verdicts(count) + "; last known was " +
+	                election.last_known.to_string() + "), so the old master " +
+	                old_master.uid.value + " on keeper " + old_master.keeper.value +
+	                " is named again in epoch " + std::to_string(inputs.data.epoch.next().value) +
+	                ".");
 	decision.write_master = true;
 	decision.event = event_of(inputs, "resume", old_master.keeper, election.last_known);
 	return decision;
@@ -211,7 +213,9 @@ SentinelDecision fall_back(const SentinelInputs &inputs, const Count &count, Ins
 		                            " on keeper " + old_master.keeper.value +
 		                            ", or for a standby that is close enough.");
 	}
-	return name_old_master(inputs, count, old_master);
+	return name_old_master(
+	    inputs, count,
+	    "Nobody can win the election of epoch " + std::to_string(election.epoch.value));
 }
 
 /// The master was stopped for a switchover, and not all of its WAL is known to have been streamed
@@ -224,6 +228,15 @@ bool was_stopped_in_vain(const SentinelInputs &inputs) {
 	return switchover_of_election(inputs) && node && node->db == old_master.uid && seen &&
 	       seen->beat.db == old_master.uid && seen->beat.epoch.next() == inputs.data.epoch &&
 	       seen->beat.released && !seen->beat.clean;
+}
+
+/// As when it is opened (S-07): a standby that seemed to be there was down as well.
+bool old_master_goes_on(const SentinelInputs &inputs, const Count &count) {
+	const Db &old_master = *inputs.data.find_db(inputs.data.election->old_master);
+	return writable_beat(inputs) && is_back_with_its_host(inputs, old_master) &&
+	       std::none_of(count.ballots.begin(), count.ballots.end(), [&](const Ballot &ballot) {
+		       return ballot.acceptable && has_outlived(inputs, *ballot.db, old_master);
+	       });
 }
 
 }  // namespace
@@ -252,7 +265,9 @@ SentinelDecision decide_election(const SentinelInputs &inputs) {
 		return name_winner(inputs, count, *target);
 	}
 	if (was_stopped_in_vain(inputs)) {
-		return name_old_master(inputs, count, *inputs.data.find_db(election.old_master));
+		return name_old_master(inputs, count,
+		                       "The stop for the switchover came to nothing, and only the old "
+		                       "master has everything");
 	}
 	if (!count.all_voted && inputs.now < patience_end) {
 		return wait_for("S-03",
@@ -261,6 +276,11 @@ SentinelDecision decide_election(const SentinelInputs &inputs) {
 		                patience_end);
 	}
 	if (const Ballot *best = choose(inputs, count)) {
+		if (old_master_goes_on(inputs, count)) {
+			return name_old_master(inputs, count,
+			                       "Everything went down, and the old master is back with what "
+			                       "it had");
+		}
 		if (silent_and_ahead(count.unasked, *best)) {
 			return *ask_late_standbys(inputs, count, "would be won by less than is there");
 		}

@@ -57,6 +57,23 @@ bool is_never_elected(const SentinelInputs &inputs, const KeeperUid &uid) {
 	return inputs.data.spec.failover_priority_of(uid) == 0;
 }
 
+bool is_back_with_its_host(const SentinelInputs &inputs, const Db &master) {
+	const BeatObservation *seen = beat_of(inputs, master.keeper);
+	const NodeInfo *node = node_of(inputs, master.keeper);
+	if (!seen || !node || seen->beat.db != master.uid || node->db != master.uid) {
+		return false;
+	}
+	const Beat &beat = seen->beat;
+	return beat.released && beat.found_down && beat.writable && beat.unfit.empty() &&
+	       node->phase != NodePhase::Refusing;
+}
+
+bool has_outlived(const SentinelInputs &inputs, const Db &standby, const Db &master) {
+	const BeatObservation *seen = beat_of(inputs, master.keeper);
+	const auto running = inputs.running_since.find(standby.keeper);
+	return seen && running != inputs.running_since.end() && running->second < seen->beaten_at;
+}
+
 Duration validity_of(const Beat &beat) {
 	// A validity below what any spec allows is not believed: waiting longer is always safe.
 	return beat.released || beat.yielded

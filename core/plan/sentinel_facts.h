@@ -44,6 +44,13 @@ struct MasterHealth {
 };
 MasterHealth judge_master(const SentinelInputs &inputs, const Db &master);
 
+/// The master's whole host went down while it was well, and is back with its data: it can go on
+/// where it was. Only what its launcher says in the released beat and its own entry counts.
+bool is_back_with_its_host(const SentinelInputs &inputs, const Db &master);
+/// The server of this standby was seen to run before the master's last beat, and has not been
+/// started anew since: it received until the master's end.
+bool has_outlived(const SentinelInputs &inputs, const Db &standby, const Db &master);
+
 /// For how long observers must believe in the lease of this beat's sender, counted from when they
 /// saw the beat. 0: it has said itself that it acknowledges nothing any more.
 Duration validity_of(const Beat &beat);

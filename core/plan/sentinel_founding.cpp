@@ -34,7 +34,9 @@ std::optional<SentinelDecision> found_cluster(const SentinelInputs &inputs, cons
 	draft.data.master = db->uid;
 	draft.data.named_at = {};
 	draft.data.epoch = inputs.data.epoch.next();
-	// One that was to be the first master and comes back with data of its own gets a copy of these.
+	// One that was to be the first master gets a copy of these when it comes back without data. Its
+	// launcher refuses (L-05) when it comes back with data of its own: somebody has to look at
+	// them.
 	const Db *before = inputs.data.find_db(inputs.data.master);
 	if (before && before->keeper != node.uid) {
 		draft.replace_db(before->keeper, DbInit::Resync, draft.data.master, true);
@@ -50,15 +52,27 @@ std::optional<SentinelDecision> found_cluster(const SentinelInputs &inputs, cons
 
 }  // namespace
 
-SentinelDecision name_first_master(const SentinelInputs &inputs) {
+namespace {
+
+/// Why no empty first master is named: a new, empty cluster beside existing data would take its
+/// clients away from them. `except`: a keeper whose data do not count. "": nothing is in the way.
+std::string existing_data(const SentinelInputs &inputs, const KeeperUid &except) {
 	for (const auto &[uid, node] : inputs.nodes) {
-		// A new, empty cluster beside existing data would take its clients away from them.
-		if (!node.db.empty() || !node.system_id.empty()) {
-			return wait_for("S-01", "Keeper " + uid.value + " has data (system identifier " +
-			                            node.system_id + ", db " + node.db.value +
-			                            "), so no empty first master is named beside it. Move that "
-			                            "data directory away, or stop its launcher, to go on.");
+		if (uid != except && (!node.db.empty() || !node.system_id.empty())) {
+			return "Keeper " + uid.value + " has data (system identifier " + node.system_id +
+			       ", db " + node.db.value +
+			       "), so no empty first master is named beside it. Move that data directory "
+			       "away, or stop its launcher, to go on.";
 		}
+	}
+	return {};
+}
+
+}  // namespace
+
+SentinelDecision name_first_master(const SentinelInputs &inputs) {
+	if (std::string why = existing_data(inputs, {}); !why.empty()) {
+		return wait_for("S-01", std::move(why));
 	}
 	const NodeInfo *chosen = best_blank_node(inputs);
 	if (!chosen) {
@@ -95,6 +109,9 @@ std::optional<SentinelDecision> replace_first_master(const SentinelInputs &input
 	                               inputs.data.spec.fail_interval * 2);
 	if (inputs.now < grace_end) {
 		return wait_for("S-27", who + "It gets a little longer.", grace_end);
+	}
+	if (const std::string why = existing_data(inputs, master.keeper); !why.empty()) {
+		return wait_for("S-27", who + why);
 	}
 	const NodeInfo *other = best_blank_node(inputs);
 	if (!other) {

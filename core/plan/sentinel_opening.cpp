@@ -135,6 +135,17 @@ bool prefers_restart(const SentinelInputs &inputs, const Db &master) {
 	           plus(latest({inputs.data_seen_at, inputs.contact_since}), pause_between_restarts);
 }
 
+/// Everything went down, and the last master is back: the others were started after its end and
+/// have at most what it has. It gets one chance; whoever has not beaten after it is replaced.
+bool is_first_of_all_to_go_on(const SentinelInputs &inputs, const Db &master,
+                              const Electorate &electorate) {
+	const ResumePermit permit{master.uid, beat_of(inputs, master.keeper)->mod_revision};
+	return is_back_with_its_host(inputs, master) && inputs.data.resume != permit &&
+	       std::none_of(electorate.voters.begin(), electorate.voters.end(), [&](const DbUid &uid) {
+		       return has_outlived(inputs, *inputs.data.find_db(uid), master);
+	       });
+}
+
 /// The permit to start again that answers exactly this release, or what is being waited for. `why`
 /// says why nobody takes over.
 SentinelDecision permit_resume(const SentinelInputs &inputs, const Db &master,
@@ -173,7 +184,7 @@ std::optional<Instant> resume_grace_until(const SentinelInputs &inputs, const Db
 	    !node_of(inputs, master.keeper)) {
 		return std::nullopt;
 	}
-	const Instant from = latest({seen.seen_at, inputs.data_seen_at, inputs.contact_since});
+	const Instant from = latest({seen.seen_at, inputs.resume_seen_at, inputs.contact_since});
 	const Instant until = plus(from, inputs.data.spec.fail_interval * 2);
 	return inputs.now < until ? std::optional<Instant>(until) : std::nullopt;
 }
@@ -282,6 +293,10 @@ SentinelDecision watch_master(const SentinelInputs &inputs, const Db &master) {
 		if (electorate.voters.empty()) {
 			return permit_resume(inputs, master, health,
 			                     "Nobody else can take over (" + why_nobody(electorate) + ")");
+		}
+		if (is_first_of_all_to_go_on(inputs, master, electorate)) {
+			return permit_resume(inputs, master, health,
+			                     "All who could take over were started after its end");
 		}
 		if (prefers_restart(inputs, master)) {
 			return permit_resume(inputs, master, health, "onMasterCrash is \"restart\"");

@@ -17,6 +17,9 @@ struct BeatObservation {
 	Beat beat;
 	std::int64_t mod_revision = 0;
 	Instant seen_at;  ///< on the sentinel's own clock
+	/// When the last one was seen that was sent by the master itself, not by a launcher to release
+	/// it; zero: none was.
+	Instant beaten_at;
 	/// The furthest that any beat of this db in this epoch was seen to tell. After a restart in
 	/// place the beats tell how far recovery has come, which is less than what had been
 	/// acknowledged.
@@ -34,10 +37,13 @@ struct SentinelInputs {
 	Instant data_seen_at;              ///< when the present revision of clusterdata was first seen
 	Instant election_asked_at;         ///< when the open election was first seen with these voters
 	std::int64_t master_revision = 0;  ///< mod_revision of the `master` key, 0 if absent
+	Instant resume_seen_at;            ///< when the present permit to start in place was first seen
 	Instant master_seen_at;            ///< when that revision was first seen
 	std::map<KeeperUid, BeatObservation> beats;
 	std::map<KeeperUid, KeeperInfo> infos;  ///< keeper workers that are present
 	std::map<KeeperUid, NodeInfo> nodes;    ///< launchers that are present
+	/// Since when the server of a keeper was seen to run without having been started anew.
+	std::map<KeeperUid, Instant> running_since;
 	/// Keepers whose server neither streams nor gets on, and since when: when it was last seen to.
 	/// Time in which nothing of a keeper was present does not count.
 	std::map<KeeperUid, Instant> standstill_since;
@@ -77,6 +83,8 @@ struct SentinelDecision {
 ///  S-06 the master released and somebody eligible is present: open an election.
 ///  S-07 the master released and nobody is eligible, or it has crashed and onMasterCrash says
 ///       restart: permit it to start again in place.
+///       Also when its host went down, and all who could take over were started after it: then
+///       everything went down, and the last master loses nothing. (S-04, when that shows later.)
 ///  S-08 the named master has not beaten in this epoch in time: as S-05, counted from when its
 ///       naming was seen.
 ///  S-09 a present node without an entry: add keeper and, when Normal, a db with init=Resync
@@ -89,17 +97,15 @@ struct SentinelDecision {
 ///  S-14 an open election cannot be decided, and a standby is there that was not asked: ask it too.
 ///  S-15 the `master` key has vanished: put it again, or nobody could ever beat.
 ///  S-16 the master's beat says that it is unfit, and a standby is there that follows it closely:
-///  open
-///       an election although its lease still runs. Not within 2 x failInterval of the naming.
+///       open an election although its lease still runs. Not within 2 x failInterval of the naming.
 ///       Nobody is asked (S-14) or named (S-03, S-04) before that lease is over.
 ///  S-28 the master's timeline has changed: record its history, for an election in which nobody who
 ///       is present knows it.
 ///  S-26 the master of this term was writable and is in recovery again: note in `named_at` how far
 ///       it had come, as its beats tell less now, and another sentinel may not have seen more.
 ///  S-27 the first master (Initializing) has never beaten and its launcher is gone, or refuses to
-///  go
-///       on: another waiting node becomes the first master, in a new epoch. Nothing can have been
-///       acknowledged.
+///       go on: another waiting node becomes the first master, in a new epoch. Nothing can have
+///       been acknowledged.
 ///
 ///  S-17 a standby has neither streamed from the master nor got on otherwise (replayed from an
 ///       archive) for standbyRepairTimeout, although its keeper has tried again (K-11): a new db,
@@ -113,8 +119,7 @@ struct SentinelDecision {
 ///       that is scheduled waits for its time; one that is late by more than its max_delay is
 ///       refused.
 ///  S-21 the master has written the checkpoint, the target a restartpoint (or half of the step's
-///  time
-///       is over), and the target is close: step Pause.
+///       time is over), and the target is close: step Pause.
 ///  S-22 every proxy that is present says that its clients wait and no transaction is open: step
 ///       Stop. The master's launcher stops it and releases; S-06 and S-03 follow, where a target
 ///       that has everything is preferred.

@@ -101,7 +101,9 @@ Duration patience_for(const SentinelInputs &inputs, const Db &db) {
 
 SentinelDecision make_anew(const SentinelInputs &inputs, const Db &db, const std::string &why) {
 	Draft draft(inputs);
-	Db *fresh = draft.replace_db(db.keeper, DbInit::Resync, inputs.data.master);
+	// Whatever is wrong with data that were taken over once in vain is still wrong.
+	const bool in_vain = db.repairs > 0;
+	Db *fresh = draft.replace_db(db.keeper, DbInit::Resync, inputs.data.master, in_vain);
 	if (!fresh) {
 		return wait_for("S-17", "No unused db uid is at hand.");
 	}
@@ -109,7 +111,7 @@ SentinelDecision make_anew(const SentinelInputs &inputs, const Db &db, const std
 	SentinelDecision decision = std::move(draft).finish(
 	    "S-17", name_of(db) + " has not got on for " + age_text(patience_for(inputs, db)) + ": " +
 	                why + ". It is made anew as " + fresh->uid.value +
-	                "; its data directory is kept aside.");
+	                (in_vain ? ", by a clone; its data directory is kept aside." : "."));
 	HistoryEvent event;
 	event.kind = "repair";
 	event.epoch = inputs.data.epoch;

@@ -30,6 +30,10 @@ std::uint64_t behind(const StreamSample &sample) {
 	return bytes_between(sample.position.lsn, sample.upstream_end);
 }
 
+bool has_backlog(const StreamSample &sample) {
+	return bytes_between(sample.replayed, sample.received) > replay_slack;
+}
+
 }  // namespace
 
 bool StreamWatch::is_connected(Instant now, const StreamSample &sample) {
@@ -46,9 +50,8 @@ bool StreamWatch::receives(Instant now, const StreamSample &sample, Duration bou
 }
 
 bool StreamWatch::replays(Instant now, const StreamSample &sample, Duration bound) {
-	return !stands_still(
-	    now, !sample.replay_held && bytes_between(sample.replayed, sample.received) > replay_slack,
-	    sample.replayed, stuck_replayed_, replay_stuck_since_, bound);
+	return !stands_still(now, !sample.replay_held && has_backlog(sample), sample.replayed,
+	                     stuck_replayed_, replay_stuck_since_, bound);
 }
 
 /// What another upstream gives it may be WAL that the right one does not have.
@@ -62,8 +65,13 @@ Duration StreamWatch::standing_still(Instant now, const StreamSample &sample) {
 
 std::string StreamWatch::find_trouble(const StreamSample &sample, const StreamHealth &health,
                                       bool replaying) {
-	if (health.streaming)
-		return replaying ? "" : "WAL that is here is not replayed";
+	if (health.streaming || health.held) {
+		if (!replaying)
+			return "WAL that is here is not replayed";
+		return health.held && sample.replay_held
+		           ? "its replay of WAL is paused or delayed, and it asks for no more meanwhile"
+		           : "";
+	}
 	if (!sample.has_upstream || health.stood_still < patience)
 		return {};
 	if (!sample.astray.empty())
@@ -91,7 +99,9 @@ StreamHealth StreamWatch::look(Instant now, const StreamSample &given, const Str
 	const bool further = sample.position.lsn > furthest_.lsn ||
 	                     sample.position.timeline != furthest_.timeline ||
 	                     sample.replayed > furthest_replayed_;
-	if (!got_on_at_ || health.streaming || further || !sample.has_upstream)
+	health.held =
+	    !health.streaming && !sample.asking && (sample.replay_held || has_backlog(sample));
+	if (!got_on_at_ || health.streaming || further || health.held || !sample.has_upstream)
 		got_on_at_ = now;
 	if (further) {
 		furthest_ = sample.position;

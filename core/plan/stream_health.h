@@ -23,6 +23,7 @@ struct StreamSample {
 	Lsn replayed;
 	Lsn upstream_end;          ///< of the upstream's WAL, as the upstream has told last in any way
 	bool replay_held = false;  ///< somebody has paused the replay, or wants it delayed
+	bool asking = false;       ///< a walreceiver runs, or has failed a moment ago
 	/// What the walreceiver (or the startup process) has complained about last, and whether that
 	/// was that nobody answers at the upstream's address, or lets it in.
 	std::string complaint;
@@ -41,6 +42,9 @@ struct StreamHealth {
 	bool streaming = false;
 	/// It streams, and is further behind than `close`.
 	bool catching_up = false;
+	/// Its replay waits: for somebody's pause, a delay or a query. Until it has replayed what is
+	/// here it asks for no stream, and no clone would do it good.
+	bool held = false;
 	std::string trouble;  ///< why it is not well, for people; empty: it is, or not for long
 	/// It does not stream, because the upstream cannot be reached: a clone could not, either.
 	bool unreachable = false;

@@ -180,6 +180,15 @@ inline void create_physical_slot(const char *name, const char *like) {
 	release_physical_slot();
 }
 
+/// Somebody has asked for a pause of the replay of WAL.
+inline bool replay_pause_is_wanted() {
+#if PG_VERSION_NUM >= 140000
+	return GetRecoveryPauseState() != RECOVERY_NOT_PAUSED;
+#else
+	return RecoveryIsPaused();
+#endif
+}
+
 /// The server's table of parameters, without the look at rights that GetConfigOptionByName() takes:
 /// a worker without a database has no catalogs to look them up in.
 inline bool parameter_exists(const char *name) {

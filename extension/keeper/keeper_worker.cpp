@@ -2,7 +2,9 @@
 // brings the running server to the view: mandate, promotion, upstream, freeze and vote, slots.
 // Publishes what it is.
 #include <algorithm>
+#include <exception>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "core/model/keys.h"
@@ -228,13 +230,25 @@ private:
 	}
 
 	// The generation is only told when they are there: launchers that clone wait for it.
+	// One that cannot be created must not keep others from being dropped: there may be no free one.
 	bool see_to_slots() const {
-		for (const auto &slot : decision_.create_slots)
-			create_slot(slot);
+		std::exception_ptr failure;
+		std::set<std::string> still_needed;
+		for (const auto &slot : decision_.create_slots) {
+			try {
+				create_slot(slot);
+			} catch (const PgError &) {
+				failure = std::current_exception();
+				still_needed.insert(slot.like);
+			}
+		}
 		for (const auto &name : decision_.drop_slots)
-			drop_slot(name);
+			if (!still_needed.contains(name))
+				drop_slot(name);
 		for (const auto &advance : decision_.advance_slots)
 			advance_slot(advance);
+		if (failure)
+			std::rethrow_exception(failure);
 		return !decision_.drop_slots.empty();
 	}
 
@@ -328,6 +342,7 @@ private:
 		core::KeeperInfo info;
 		info.uid = uid_;
 		info.db = local_.state.db;
+		info.instance = postmaster_instance();
 		info.generation = applied_generation_;
 		info.epoch = local_.state.epoch;
 		info.role = local_.in_recovery ? core::PgRole::Standby : core::PgRole::Primary;

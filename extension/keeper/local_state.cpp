@@ -169,7 +169,7 @@ core::Lsn checkpointed_position() {
 }
 
 bool is_replay_paused() {
-	return RecoveryInProgress() && GetRecoveryPauseState() != RECOVERY_NOT_PAUSED;
+	return RecoveryInProgress() && replay_pause_is_wanted();
 }
 
 bool is_replay_held() {

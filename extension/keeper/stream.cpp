@@ -21,6 +21,9 @@ core::StreamLimits limits_of(const core::ClusterSpec &spec) {
 	return limits;
 }
 
+// A startup process that wants WAL starts a walreceiver every wal_retrieve_retry_interval, 100 ms.
+constexpr uint64 asking_pause_ns = UINT64CONST(10) * 1000 * 1000 * 1000;
+
 std::string wall_clock() {
 	const std::time_t now = std::time(nullptr);
 	std::tm parts = {};
@@ -57,6 +60,7 @@ void Stream::look(core::Instant now, const core::ClusterSpec &spec, core::WalPos
 		sample.upstream_end = std::max(sample.upstream_end, published.lsn);
 	sample.replay_held = is_replay_held();
 	const StreamComplaint complaint = last_stream_complaint();
+	sample.asking = receiver.pid != 0 || complaint.at_ns + asking_pause_ns > boottime_ns();
 	if (complaint.at_ns > complaints_from_ns_) {
 		sample.complaint = complaint.text;
 		sample.unreachable = complaint.unreachable;
@@ -81,6 +85,7 @@ void Stream::tell(const core::KeeperLocal &local, core::KeeperInfo *info) const 
 	if (health_.streaming)
 		info->upstream = local.target.db;
 	info->catching_up = health_.catching_up;
+	info->replay_held = health_.held;
 	info->trouble = health_.trouble;
 	info->trouble_since = trouble_since_;
 	info->unreachable = health_.unreachable;

@@ -24,7 +24,9 @@ KeeperInfo full_keeper_info() {
 	KeeperInfo info;
 	info.unfit = "the disk is full";
 	info.replay_paused = true;
+	info.replay_held = true;
 	info.was_primary = true;
+	info.instance = "0011223344556677";
 	info.checkpointed_for = "aa";
 	info.uid = KeeperUid{"k1"};
 	info.db = DbUid{"0a1b2c3d"};
@@ -167,6 +169,7 @@ TEST(BeatText, ToldOfAnUnfitMasterItSaysWhyInAFewBytes) {
 	          R"("unfit":"WAL flushes hang for 5s","yielded":true})");
 	expect_read_back(beat, parse_beat, beat_to_text);
 	beat.clean = true;
+	beat.found_down = true;
 	expect_read_back(beat, parse_beat, beat_to_text);
 	beat.unfit = std::string(255, 'x') + "\u00e4";
 	const auto cut = parse_beat(beat_to_text(beat));

@@ -93,8 +93,8 @@ protected:
 		return *beat;
 	}
 	void release(std::optional<core::WalPosition> clean_end = {}) {
-		releaser_->release(own_db, "postmaster was killed by signal 9", clean_end, core::seconds(1),
-		                   now_, [this] { ++answers_; });
+		releaser_->release(own_db, {"postmaster was killed by signal 9", clean_end, false},
+		                   core::seconds(1), now_, [this] { ++answers_; });
 		settle();
 	}
 

@@ -304,6 +304,10 @@ void Chaos::observe(ChaosSentinel &sentinel) {
 	if (first || sentinel.view.master_revision != old_master) {
 		sentinel.master_seen_at = now_;
 	}
+	if (first || sentinel.view.data->resume != sentinel.resume) {
+		sentinel.resume = sentinel.view.data->resume;
+		sentinel.resume_seen_at = now_;
+	}
 	const auto &election = sentinel.view.data->election;
 	if (election && (first || !old_election || old_election->epoch != election->epoch ||
 	                 old_election->voters != election->voters)) {
@@ -349,12 +353,13 @@ void Chaos::sentinel_tick(ChaosSentinel &sentinel) {
 	}
 	inputs.data = *sentinel.view.data;
 	inputs.data_seen_at = sentinel.data_seen_at;
+	inputs.resume_seen_at = sentinel.resume_seen_at;
 	inputs.election_asked_at = sentinel.asked_at;
 	inputs.master_revision = sentinel.view.master_revision;
 	inputs.master_seen_at = sentinel.master_seen_at;
 	for (const auto &[uid, beat] : sentinel.view.beats) {
 		const ChaosSentinel::SeenBeat &seen = sentinel.beats_seen.at(uid);
-		inputs.beats[uid] = {beat.beat, beat.mod_revision, seen.seen_at, seen.furthest};
+		inputs.beats[uid] = {beat.beat, beat.mod_revision, seen.seen_at, {}, seen.furthest};
 	}
 	inputs.infos = sentinel.view.infos;
 	inputs.nodes = sentinel.view.nodes;

@@ -135,7 +135,8 @@ struct ChaosSentinel {
 	bool stalled = false;  ///< reads are answered, but nothing new is seen
 	Instant contact_since;
 	Instant last_contact;
-	Instant data_seen_at, asked_at, master_seen_at;
+	Instant data_seen_at, asked_at, master_seen_at, resume_seen_at;
+	std::optional<ResumePermit> resume;
 	struct SeenBeat {
 		Beat beat;
 		std::int64_t mod_revision = 0;

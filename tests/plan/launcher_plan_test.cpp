@@ -601,6 +601,13 @@ const Case preparing[] = {
 	     return in;
      },
      Action::Clone, "L-15"},
+    {"what may lie on another timeline of the same number is not looked at",
+     [] {
+	     auto in = rewind_input();
+	     in.data->dbs.at(new_db).clone_anew = true;
+	     return in;
+     },
+     Action::Clone, "L-15"},
     {"that another incarnation could not be rewound says nothing",
      [] {
 	     auto in = rewind_input();

@@ -55,6 +55,7 @@ TEST(SentinelRepair, AStandbyThatLostItsWalIsMadeAnewWhenItsTimeIsOver) {
 	EXPECT_EQ(db->follow, World::db("k1"));
 	EXPECT_EQ(db->replaces, World::db("k2"));
 	EXPECT_EQ(db->repairs, 1u);
+	EXPECT_FALSE(db->clone_anew) << "a rewind, or a start anew, may be all that it takes";
 	ASSERT_TRUE(decision.event.has_value());
 	EXPECT_EQ(decision.event->kind, "repair");
 	world.apply(decision);
@@ -191,6 +192,7 @@ TEST(SentinelRepair, EachOneThatDidNotHelpDoublesTheTime) {
 	const SentinelDecision decision = world.plan();
 	ASSERT_TRUE(decision.write);
 	EXPECT_EQ(decision.data.db_of(KeeperUid{"k2"})->repairs, 3u);
+	EXPECT_TRUE(decision.data.db_of(KeeperUid{"k2"})->clone_anew);
 }
 
 TEST(SentinelRepair, OneThatStreamsAgainBeginsFromTheStart) {

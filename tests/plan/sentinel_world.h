@@ -101,7 +101,7 @@ public:
 		seen.beat.position = position;
 		seen.beat.writable = in.data.phase == ClusterPhase::Normal;
 		seen.mod_revision = ++revision_;
-		seen.seen_at = in.now;
+		seen.seen_at = seen.beaten_at = in.now;
 	}
 
 	BeatObservation &beat_of(const std::string &keeper) { return in.beats.at(KeeperUid{keeper}); }
@@ -138,6 +138,8 @@ public:
 			          beat == in.beats.end() ? 0 : beat->second.mod_revision);
 		}
 		see_election_of(decision.data);
+		if (in.data.resume != decision.data.resume)
+			in.resume_seen_at = in.now;
 		in.data = decision.data;
 		in.data_seen_at = in.now;
 		++revision_;

@@ -190,6 +190,34 @@ TEST(StreamHealth, ReplayThatStandsStillIsToldAndDoesNotCountAsNotStreaming) {
 	EXPECT_EQ(standby.after(seconds(600)).trouble, "") << "the rest of a record is missing";
 }
 
+TEST(StreamHealth, OneThatIsPausedOrDelayedDoesNotStandStillHoweverLong) {
+	Standby standby;
+	standby.after(seconds(0));
+	standby.breaks("could not receive data from WAL stream");
+	standby.sample.replay_held = true;
+	standby.after(seconds(10));
+	const StreamHealth health = standby.after(seconds(36000));
+	EXPECT_FALSE(health.streaming);
+	EXPECT_TRUE(health.held);
+	EXPECT_EQ(health.stood_still, Duration(0));
+	EXPECT_NE(health.trouble.find("paused or delayed"), std::string::npos) << health.trouble;
+	// A delayed one that has replayed what is here asks for more, in vain.
+	standby.sample.asking = true;
+	EXPECT_FALSE(standby.after(seconds(1)).held);
+	EXPECT_GE(standby.after(seconds(60)).stood_still, seconds(60));
+}
+
+TEST(StreamHealth, OneWhoseReplayWaitsForAQueryDoesNotStandStill) {
+	Standby standby;
+	standby.after(seconds(0));
+	standby.sample.received = standby.sample.position.lsn = Lsn{100 * mebibyte};
+	standby.sample.replayed = Lsn{90 * mebibyte};
+	standby.breaks("");
+	const StreamHealth health = standby.after(seconds(36000));
+	EXPECT_TRUE(health.held);
+	EXPECT_EQ(health.stood_still, Duration(0));
+}
+
 TEST(StreamHealth, WhoHasNoUpstreamHasNoTrouble) {
 	Standby standby;
 	standby.sample.has_upstream = standby.sample.connected = false;
@@ -225,6 +253,31 @@ TEST(StandbyProgress, CountsFromWhenItStoppedStreamingOrGotFurther) {
 	KeeperInfo renewed = told(5, false);
 	renewed.db = DbUid{"bbbbbbbb"};
 	EXPECT_EQ(note(renewed, 500), 500);
+}
+
+TEST(StandbyProgress, AServerThatVanishesDidWellUntilThen) {
+	StandbyProgress progress;
+	const auto since = [&] { return progress.got_on_at().since_boot / seconds(1); };
+	progress.note(told(10, true), Instant{seconds(1)});
+	progress.note_absence(Instant{seconds(5000)});
+	EXPECT_FALSE(progress.is_well());
+	EXPECT_EQ(since(), 5000);
+	progress.note_absence(Instant{seconds(6000)});
+	EXPECT_EQ(since(), 5000);
+	StandbyProgress never_seen;
+	never_seen.note_absence(Instant{seconds(7000)});
+	EXPECT_EQ(never_seen.got_on_at().since_boot / seconds(1), 7000);
+}
+
+TEST(StandbyProgress, OneThatIsHeldIsWell) {
+	StandbyProgress progress;
+	KeeperInfo held = told(10, false);
+	held.replay_held = true;
+	progress.note(held, Instant{seconds(1)});
+	EXPECT_TRUE(progress.is_well());
+	progress.note(told(10, false), Instant{seconds(9000)});
+	EXPECT_FALSE(progress.is_well());
+	EXPECT_EQ(progress.got_on_at().since_boot / seconds(1), 9000);
 }
 
 }  // namespace

@@ -1,0 +1,124 @@
+// Everything goes down and comes back: the last master goes on, as it has at least what the others
+// have, unless somebody has outlived it.
+#include <gtest/gtest.h>
+
+#include "core/plan/sentinel_plan.h"
+#include "tests/plan/sentinel_world.h"
+
+namespace stolon::core {
+namespace {
+
+using namespace stolon::core::testing;
+
+/// The servers of all standbys run since before the last beat of k1.
+World before_the_outage() {
+	World world = World::running();
+	for (const char *keeper : {"k2", "k3"})
+		world.in.running_since[KeeperUid{keeper}] = world.in.now - seconds(1);
+	return world;
+}
+
+/// The launcher of k1 was started and has found its server down.
+void come_back(World &world) {
+	const Instant last_beat = world.beat_of("k1").beaten_at;
+	world.release("k1");
+	BeatObservation &seen = world.beat_of("k1");
+	seen.beaten_at = last_beat;
+	seen.beat.found_down = true;
+}
+
+void restart(World &world, const std::string &keeper) {
+	world.in.running_since[KeeperUid{keeper}] = world.in.now;
+	world.info(keeper).streaming = false;
+}
+
+TEST(SentinelOutage, TheLastMasterGoesOnWhenAllOthersWereStartedAfterItsEnd) {
+	World world = before_the_outage();
+	world.pass(seconds(3));
+	restart(world, "k2");
+	restart(world, "k3");
+	come_back(world);
+	const SentinelDecision decision = world.plan();
+	ASSERT_TRUE(decision.write);
+	EXPECT_EQ(rule_of(decision), "S-07");
+	EXPECT_FALSE(decision.write_master);
+	world.apply(decision);
+	EXPECT_FALSE(world.plan().write) << "it gets time to start";
+	world.pass(seconds(60));
+	EXPECT_EQ(rule_of(world.plan()), "S-06") << "one chance, not more";
+}
+
+TEST(SentinelOutage, AStandbyThatHasOutlivedTheMasterTakesOverAtOnce) {
+	World world = before_the_outage();
+	world.pass(seconds(3));
+	restart(world, "k2");
+	come_back(world);
+	EXPECT_EQ(rule_of(world.plan()), "S-06");
+}
+
+TEST(SentinelOutage, AMasterWhosePostmasterCrashedAloneIsReplaced) {
+	World world = before_the_outage();
+	world.pass(seconds(3));
+	restart(world, "k2");
+	restart(world, "k3");
+	come_back(world);
+	world.beat_of("k1").beat.found_down = false;
+	EXPECT_EQ(rule_of(world.plan()), "S-06");
+}
+
+TEST(SentinelOutage, AnUnfitMasterIsReplacedByWhoeverIsThere) {
+	World world = before_the_outage();
+	world.pass(seconds(3));
+	restart(world, "k2");
+	restart(world, "k3");
+	come_back(world);
+	world.beat_of("k1").beat.unfit = "the disk is full";
+	EXPECT_EQ(rule_of(world.plan()), "S-06");
+}
+
+TEST(SentinelOutage, TheOldMasterIsNamedAgainWhenThoseWhoSeemedToBeThereWereDownAsWell) {
+	World world = before_the_outage();
+	world.pass(milliseconds(500));
+	come_back(world);
+	SentinelDecision decision = world.plan();
+	EXPECT_EQ(rule_of(decision), "S-06");
+	world.apply(decision);
+	for (const char *keeper : {"k2", "k3"}) {
+		restart(world, keeper);
+		world.vote(keeper, at(1, 0x5000000));
+	}
+	decision = world.plan();
+	ASSERT_TRUE(decision.write);
+	EXPECT_EQ(rule_of(decision), "S-04");
+	EXPECT_EQ(decision.data.master, World::db("k1"));
+	EXPECT_EQ(decision.data.epoch, world.in.data.epoch.next());
+	EXPECT_TRUE(decision.data.resume.has_value()) << "it may start again";
+}
+
+TEST(SentinelOutage, OneVoterThatHasOutlivedTheMasterMakesItAnElectionAsUsual) {
+	World world = before_the_outage();
+	world.pass(milliseconds(500));
+	come_back(world);
+	world.apply(world.plan());
+	restart(world, "k2");
+	world.vote("k2", at(1, 0x5000000));
+	world.vote("k3", at(1, 0x5000000));
+	const SentinelDecision decision = world.plan();
+	EXPECT_EQ(rule_of(decision), "S-03");
+}
+
+TEST(SentinelOutage, WithoutTheOldMasterTheOthersGoOn) {
+	World world = before_the_outage();
+	world.pass(milliseconds(500));
+	come_back(world);
+	world.apply(world.plan());
+	for (const char *keeper : {"k2", "k3"}) {
+		restart(world, keeper);
+		world.vote(keeper, at(1, 0x5000000));
+	}
+	world.vanish("k1");
+	EXPECT_EQ(rule_of(world.plan()), "S-03");
+}
+
+}  // namespace
+}  // namespace stolon::core
