@@ -239,7 +239,8 @@ TEST_F(Release, an_answer_that_was_lost_is_found_by_the_next_attempt) {
 	put_beat(beat_of(own_db, 3, master));
 	follow_mirror_ = false;
 	cluster_.lose_next_answer();
-	releaser_->release(own_db, "killed", {}, core::seconds(1), now_, [this] { ++answers_; });
+	releaser_->release(own_db, {"killed", {}, false}, core::seconds(1), now_,
+	                   [this] { ++answers_; });
 	settle(core::milliseconds(100));
 	ASSERT_EQ(answers_, 1);
 	ASSERT_TRUE(releaser_->is_needed(own_db)) << "nobody knows yet";
@@ -256,7 +257,8 @@ TEST_F(Release, a_store_that_is_away_is_tried_again_later) {
 	const auto master = name_master(own_db, 3);
 	put_beat(beat_of(own_db, 3, master));
 	cluster_.set_available(false);
-	releaser_->release(own_db, "killed", {}, core::seconds(1), now_, [this] { ++answers_; });
+	releaser_->release(own_db, {"killed", {}, false}, core::seconds(1), now_,
+	                   [this] { ++answers_; });
 	settle(core::milliseconds(100));
 	EXPECT_EQ(answers_, 1);
 	EXPECT_TRUE(releaser_->is_needed(own_db));
