@@ -252,6 +252,7 @@ bool Launcher::start(bool primary, const core::DbUid &follow, Instant now) {
 }
 
 void Launcher::watch(Postmaster postmaster, PgState state, Instant now) {
+	position_of_data_.forget();
 	pg_ = std::move(postmaster);
 	pg_state_ = state;
 	stop_level_ = StopLevel::None;

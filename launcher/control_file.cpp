@@ -143,6 +143,7 @@ core::Result<ControlData> read_control_file(const std::string &bin_path,
 	ControlData control;
 	const std::string state = value_of(*text, state_label);
 	control.clean = state == "shut down" || state == "shut down in recovery";
+	control.standby = state == "in archive recovery" || state == "shut down in recovery";
 	control.shape = shape_in(*text);
 	control.checkpoint = position_of(*text, checkpoint_label, checkpoint_timeline_label);
 	if (!is_intact(*text) || !control.checkpoint.timeline.valid() || !control.shape.is_sane())

@@ -16,7 +16,7 @@ namespace stolon::launcher {
 std::optional<core::WalPosition> clean_end(const std::string &bin_path, const std::string &pgdata);
 
 /// Up to where a server that is down has WAL for certain: its last checkpoint, or the place up to
-/// which a standby has to recover. Invalid: it cannot be told.
+/// which a standby has to recover. There may be much more (end_of_wal). Invalid: it cannot be told.
 core::WalPosition last_position(const std::string &bin_path, const std::string &pgdata);
 core::WalPosition last_position_in(const std::string &control_data);
 
@@ -27,6 +27,7 @@ std::optional<core::WalPosition> clean_end_in(const std::string &control_data,
 /// What pg_control says of a server that is down.
 struct ControlData {
 	bool clean = false;            ///< it was shut down, as a primary or in recovery
+	bool standby = false;          ///< it ended in archive recovery: as a standby
 	core::Timeline timeline;       ///< on which it ended
 	core::WalPosition checkpoint;  ///< where the last checkpoint's record begins
 	WalShape shape;

@@ -88,7 +88,7 @@ DataDir inspect_content(const std::string &pgdata, const Identity &identity) {
 	dir.kind = DataKind::Ours;
 	dir.state = *state;
 	dir.system_id = *system_id;
-	dir.is_standby = exists(pgdata + "/standby.signal");
+	dir.is_standby = is_standbys(pgdata);
 	return dir;
 }
 
@@ -211,6 +211,35 @@ Result<std::string> read_system_id(const std::string &pgdata) {
 	// PostgreSQL writes it in the machine's own byte order.
 	std::memcpy(&id, bytes->data(), sizeof id);
 	return std::to_string(id);
+}
+
+bool is_standbys(const std::string &pgdata) {
+	if (exists(pgdata + "/standby.signal") || exists(pgdata + "/" + standby_note))
+		return true;
+	// catalog/pg_control.h: behind the system identifier and two version numbers, the same from
+	// PostgreSQL 9.5 on.
+	constexpr std::size_t state_offset = 16;
+	constexpr std::uint32_t shut_down_in_recovery = 2, in_archive_recovery = 5;
+	const auto bytes = store::read_small_file(pgdata + "/global/pg_control");
+	std::uint32_t state = 0;
+	if (!bytes.ok() || bytes->size() < state_offset + sizeof state)
+		return false;
+	std::memcpy(&state, bytes->data() + state_offset, sizeof state);
+	return state == shut_down_in_recovery || state == in_archive_recovery;
+}
+
+Status note_standby(const std::string &pgdata) {
+	return store::write_file_atomically(pgdata + "/" + standby_note, "", 0600);
+}
+
+Status put_standby_signal_back(const std::string &pgdata) {
+	if (auto done = set_signal_file(pgdata + "/standby.signal", true); !done.ok())
+		return done;
+	if (auto done = store::sync_path(pgdata); !done.ok())
+		return done;
+	if (::unlink((pgdata + "/" + standby_note).c_str()) != 0 && errno != ENOENT)
+		return system_error("remove \"" + pgdata + "/" + standby_note + "\"");
+	return {};
 }
 
 Result<DataState> complete_state(const std::string &directory, const Identity &identity) {
@@ -369,7 +398,11 @@ Status prepare_start(const std::string &pgdata, const std::string &stolon_conf,
 	if (auto done = set_signal_file(pgdata + "/standby.signal", standby); !done.ok())
 		return done;
 	FAULT_POINT("start-signal");
-	return store::sync_path(pgdata);
+	if (auto done = store::sync_path(pgdata); !done.ok())
+		return done;
+	// It has been taken into account by whoever decided as what to start.
+	::unlink((pgdata + "/" + standby_note).c_str());
+	return {};
 }
 
 }  // namespace stolon::launcher

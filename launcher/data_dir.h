@@ -19,6 +19,7 @@ struct Identity {
 };
 
 constexpr const char *state_file = "stolon.state";
+constexpr const char *standby_note = "stolon.was-standby";
 constexpr const char *cloned_from_file = "stolon.cloned-from";
 
 /// Looks at PGDATA, and for a complete clone beside it (for `wanted`, if there is one for it).
@@ -44,9 +45,11 @@ core::Status remove_half_made(const Paths &paths, const Identity &identity,
                               const std::string &needed);
 
 /// Renames a complete directory to a new postgres.diverged-<time>, and gives that path. It is kept.
+/// The name is later than that of all others, also when the clock was ahead once.
 core::Result<std::string> set_aside(const Paths &paths, const std::string &directory);
 
-/// The names of all directories that were set aside, newest first.
+/// The names of all directories that were set aside, newest first. Only those that set_aside()
+/// gives: one that somebody has renamed is his.
 std::vector<std::string> diverged_directories(const Paths &paths);
 
 /// Notes, durably, that PGDATA is neither what it was nor what it is to become. `before` are the
@@ -63,6 +66,15 @@ core::DbUid cloned_from(const std::string &directory);
 /// Notes that. Another incarnation may be the master when the copy could be swapped in, and then it
 /// may hold what that one does not have.
 core::Status write_cloned_from(const std::string &directory, const core::DbUid &upstream);
+
+/// Whether the data are a standby's, which must never be started as a primary: standby.signal lies
+/// there, or the note that it was taken away for a while, or pg_control says that the server was in
+/// archive recovery.
+bool is_standbys(const std::string &pgdata);
+/// The note, durably; to be written before standby.signal is removed.
+core::Status note_standby(const std::string &pgdata);
+/// standby.signal, durably; then the note is removed.
+core::Status put_standby_signal_back(const std::string &pgdata);
 
 /// Removes the notes of work that has come to its end, when a complete PGDATA is about to be
 /// started. Nothing relies on it.

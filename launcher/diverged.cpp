@@ -1,5 +1,6 @@
 #include "launcher/diverged.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,7 +35,22 @@ std::string utc_time(std::time_t at) {
 	return text;
 }
 
-/// The files in pg_wal that hold something behind the fork, and the histories.
+/// Whether such a file holds anything of its own segment: its first page has that place in its
+/// header. One that PostgreSQL has made for later is empty, or has another segment's pages.
+/// access/xlog_internal.h: xlp_pageaddr, the same from PostgreSQL 9.3 on.
+bool is_begun(const fs::path &path, const WalFile &file, const WalShape &shape) {
+	constexpr std::size_t address_offset = 8;
+	const OwnedFd opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+	std::uint64_t address = 0;
+	// What cannot be read is not left out: the copy fails then, and says so.
+	if (!opened.valid() ||
+	    ::pread(opened.get(), &address, sizeof address, address_offset) != sizeof address)
+		return true;
+	return address == file.segment * shape.segment;
+}
+
+/// The files in pg_wal that hold something behind the fork, and the histories. Where the WAL was
+/// found to end does not count: what lies behind a place that could not be read is kept, too.
 std::vector<fs::path> files_to_keep(const std::string &pgdata, const Examination &found) {
 	const WalShape &shape = found.control.shape;
 	std::vector<fs::path> files;
@@ -42,12 +58,10 @@ std::vector<fs::path> files_to_keep(const std::string &pgdata, const Examination
 	for (const auto &entry : fs::directory_iterator(pgdata + "/pg_wal", ignored)) {
 		const std::string name = entry.path().filename().string();
 		const auto wal = parse_wal_file(name, shape);
-		// Files of later numbers are empty ones that are ready for use.
 		const bool behind = wal && wal->segment >= shape.segment_of(found.back.fork.lsn) &&
-		                    wal->segment <= shape.segment_of(found.line.position.lsn) &&
 		                    std::any_of(found.back.beyond.begin(), found.back.beyond.end(),
 		                                [&](const auto &r) { return r.timeline == wal->timeline; });
-		if (behind || name.ends_with(".history"))
+		if ((behind && is_begun(entry.path(), *wal, shape)) || name.ends_with(".history"))
 			files.push_back(entry.path());
 	}
 	return files;
@@ -146,6 +160,46 @@ bool lacks_report(const DivergedData &data) {
 
 namespace {
 
+/// All of it was found to lie on the master's line.
+bool holds_nothing(const DivergedData &data) {
+	return data.commits == 0 && data.end.lsn.valid() && data.fork == data.end;
+}
+
+}  // namespace
+
+std::vector<std::string> removable_diverged(const std::vector<DivergedData> &list, int keep) {
+	const auto bound = static_cast<std::size_t>(std::max(keep, 1));
+	std::vector<std::string> names;
+	std::size_t kept = 0;
+	// First all that have something of their own, then what still fits in.
+	for (const bool worthless : {false, true}) {
+		std::vector<std::string> beyond;
+		for (std::size_t i = 0; i < list.size(); ++i) {
+			if (!list[i].examined || holds_nothing(list[i]) != worthless)
+				continue;
+			if (kept < bound || i == 0)
+				++kept;
+			else
+				beyond.push_back(list[i].name);
+		}
+		names.insert(names.begin(), beyond.rbegin(), beyond.rend());
+	}
+	return names;
+}
+
+namespace {
+
+/// Data that have only ever been a standby's, on the very timeline that the master is on, and not
+/// beyond it: all of them came from there. way_back() does not compare such lines, because what was
+/// promoted may have taken the same number; this was not.
+bool is_part_of(const core::DataState &state, const std::string &directory,
+                const core::Lineage &upstream, const Examination &found) {
+	return !state.was_primary && found.control.standby &&
+	       look_at(directory + "/standby.signal") != EntryKind::Absent &&
+	       found.line.position.timeline == upstream.position.timeline &&
+	       found.line.history == upstream.history;
+}
+
 /// Reports a whole data directory that was moved aside. When it was moved is told by the time of
 /// the last change of its entry.
 Status report_now(const Paths &paths, const Identity &identity, const std::string &bin_path,
@@ -154,41 +208,62 @@ Status report_now(const Paths &paths, const Identity &identity, const std::strin
 	struct stat status = {};
 	data.time =
 	    utc_time(::stat(directory.c_str(), &status) == 0 ? status.st_ctime : std::time(nullptr));
-	if (const auto state = complete_state(directory, identity); state.ok())
+	const auto state = complete_state(directory, identity);
+	if (state.ok())
 		data.db = state->db;
-	const auto found = examine(bin_path, directory, upstream);
+	auto found = examine(bin_path, directory, upstream);
+	// It is examined again.
+	if (!found.ok() && found.error().kind == ErrorKind::Unavailable)
+		return found.error();
 	if (!found.ok())
 		data.problem = found.error().message;
+	if (found.ok() && state.ok() && found->back.way == core::Way::Clone &&
+	    is_part_of(*state, directory, upstream, *found)) {
+		const auto end = end_of_wal(bin_path, directory);
+		if (end.ok() && end->lsn <= upstream.position.lsn) {
+			found->line.position = *end;
+			found->back = core::WayBack();
+			found->back.way = core::Way::Follow;
+			found->back.fork = *end;
+		}
+	}
 	take_findings(found.ok() ? &*found : nullptr, data);
 	return write_report(directory, identity, data, found.ok() ? &*found : nullptr);
+}
+
+Status remove_kept(const Paths &paths, const std::string &name) {
+	const std::string directory = paths.root + "/" + name;
+	say("removing \"" + directory + "\": there are more than keepDiverged");
+	if (auto done = remove_tablespaces_of_kept(paths, directory); !done.ok())
+		return done;
+	std::error_code error;
+	fs::remove_all(directory, error);
+	if (error)
+		return Error{ErrorKind::Unavailable,
+		             "could not remove \"" + directory + "\": " + error.message()};
+	FAULT_POINT("tidy-removed");
+	return {};
 }
 
 }  // namespace
 
 Status tidy_diverged(const Paths &paths, const Identity &identity, const std::string &bin_path,
                      const std::optional<core::Lineage> &upstream, int keep) {
-	const auto list = list_diverged(paths);
-	for (const auto &data : list) {
+	// A report for which there is no room must not keep from making room.
+	Status first_failure;
+	const auto note = [&first_failure](Status done) {
+		if (first_failure.ok() && !done.ok())
+			first_failure = std::move(done);
+	};
+	for (const auto &data : list_diverged(paths)) {
 		if (!upstream || !lacks_report(data))
 			continue;
 		FAULT_POINT("tidy-reporting");
-		if (auto done = report_now(paths, identity, bin_path, *upstream, data); !done.ok())
-			return done;
+		note(report_now(paths, identity, bin_path, *upstream, data));
 	}
-	for (std::size_t i = static_cast<std::size_t>(std::max(keep, 1)); i < list.size(); ++i) {
-		const std::string directory = paths.root + "/" + list[i].name;
-		say("removing \"" + directory + "\": there are more than keepDiverged, " +
-		    std::to_string(keep));
-		if (auto done = remove_tablespaces_of_kept(paths, directory); !done.ok())
-			return done;
-		std::error_code error;
-		fs::remove_all(directory, error);
-		if (error)
-			return Error{ErrorKind::Unavailable,
-			             "could not remove \"" + directory + "\": " + error.message()};
-		FAULT_POINT("tidy-removed");
-	}
-	return {};
+	for (const auto &name : removable_diverged(list_diverged(paths), keep))
+		note(remove_kept(paths, name));
+	return first_failure;
 }
 
 }  // namespace stolon::launcher

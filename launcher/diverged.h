@@ -27,9 +27,14 @@ std::vector<core::DivergedData> list_diverged(const Paths &paths);
 /// True when this one still has to be examined and reported.
 bool lacks_report(const core::DivergedData &data);
 
-/// Examines and reports what has no report yet, when the master's line is known. Then removes the
-/// oldest ones beyond `keep`, never the newest. For a task of its own: reading the WAL and removing
-/// a directory may take long.
+/// Which of them are more than `keep`, in the order in which they go: first those that were found
+/// to hold nothing of their own, then the others, the oldest first. Never the newest, and never one
+/// that was not examined: nobody knows what it holds.
+std::vector<std::string> removable_diverged(const std::vector<core::DivergedData> &list, int keep);
+
+/// Examines and reports what has no report yet, when the master's line is known. Then removes what
+/// is removable; also when a report failed, which may be for lack of room. For a task of its own:
+/// reading the WAL and removing a directory may take long.
 core::Status tidy_diverged(const Paths &paths, const Identity &identity,
                            const std::string &bin_path,
                            const std::optional<core::Lineage> &upstream, int keep);

@@ -17,8 +17,13 @@ struct Examination {
 	WalSummary beyond;   ///< what lies behind the fork, when there is one
 };
 
-/// Reads only; no process of the server may be left. Invalid: it cannot be examined.
+/// Reads only; no process of the server may be left. Invalid: it cannot be examined. Unavailable:
+/// the reading itself failed, which says nothing about the data.
 core::Result<Examination> examine(const std::string &bin_path, const std::string &pgdata,
                                   const core::Lineage &upstream);
+
+/// Where all WAL ends that lies there, behind the last checkpoint, where recovery would end. That
+/// is read from there on, and may take long. Fails as examine() does.
+core::Result<core::WalPosition> end_of_wal(const std::string &bin_path, const std::string &pgdata);
 
 }  // namespace stolon::launcher

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "launcher/control_file.h"
+#include "launcher/server_conf.h"
 #include "spdlog/spdlog.h"
 #include "store/files.h"
 
@@ -94,6 +94,7 @@ core::Duration Launcher::request_timeout() const {
 Instant Launcher::step(Instant now) {
 	observe_postmaster(now);
 	observe_task(now);
+	position_of_data_.poll(now);
 	collect_orphans();
 	mirror_.poll(store::now());
 	observe_view();
@@ -170,14 +171,17 @@ std::string Launcher::message_of(const LauncherDecision &decision) const {
 }
 
 /// For an operator who has to choose between the data of a cluster whose store was lost.
-core::WalPosition Launcher::position_of_data() {
-	if (pg_ || (data_ && data_->cluster_uid == dir_.state.cluster_uid)) {
-		position_of_data_.reset();
-		return {};
+void Launcher::look_for_position() {
+	const bool wanted = !pg_ && !task_ && !leftovers_ && dir_.kind == core::DataKind::Ours &&
+	                    !(data_ && data_->cluster_uid == dir_.state.cluster_uid);
+	if (!wanted) {
+		position_of_data_.forget();
+		fail_interval_of_data_ = core::Duration(0);
+	} else if (!position_of_data_.begun()) {
+		position_of_data_.begin(options_.bin_path, paths_.pgdata());
+		const auto conf = store::read_small_file(paths_.pgdata() + "/stolon.conf");
+		fail_interval_of_data_ = fail_interval_in(conf.ok() ? *conf : std::string());
 	}
-	if (!position_of_data_)
-		position_of_data_ = last_position(options_.bin_path, paths_.pgdata());
-	return *position_of_data_;
 }
 
 void Launcher::report(const LauncherDecision &decision, Instant now) {
@@ -188,6 +192,7 @@ void Launcher::report(const LauncherDecision &decision, Instant now) {
 		shown_progress_ = progress_.text_of(task_->progress(), now);
 		progress_shown_at_ = now;
 	}
+	look_for_position();
 	core::NodeInfo node;
 	node.uid = identity_.keeper;
 	node.phase = phase_of(decision);
@@ -200,7 +205,9 @@ void Launcher::report(const LauncherDecision &decision, Instant now) {
 		node.system_id = dir_.system_id;
 		node.cluster_uid = dir_.state.cluster_uid;
 		node.epoch = dir_.state.epoch;
-		node.position = position_of_data();
+		node.position = position_of_data_.position();
+		node.position_is_end = position_of_data_.is_end();
+		node.fail_interval = fail_interval_of_data_;
 	}
 	node.pg_version = version_;
 	node.last_exit = last_exit_;

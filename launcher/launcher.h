@@ -8,6 +8,7 @@
 
 #include "core/lineage/lineage.h"
 #include "core/plan/launcher_plan.h"
+#include "launcher/data_position.h"
 #include "launcher/lock.h"
 #include "launcher/options.h"
 #include "launcher/postmaster.h"
@@ -67,9 +68,11 @@ private:
 	void tidying_ended(core::Instant now, const core::Status &outcome, bool aborted);
 	void report_end();
 	void collect_orphans();
+	std::optional<core::KeeperInfo> info_of(const core::DbUid &db) const;
 	std::optional<core::KeeperInfo> upstream_info() const;
 	bool upstream_ready() const;
-	/// The master's line, once a checkpoint lies on its present timeline.
+	/// The master's line, once a checkpoint lies on its present timeline. Only when we are the
+	/// master, or follow it.
 	std::optional<core::Lineage> checkpointed_line() const;
 	void look_at_set_aside();
 	core::LauncherInputs inputs(core::Instant now) const;
@@ -102,7 +105,7 @@ private:
 
 	// Reporting (launcher.cpp)
 	void report(const core::LauncherDecision &decision, core::Instant now);
-	core::WalPosition position_of_data();
+	void look_for_position();
 	core::NodePhase phase_of(const core::LauncherDecision &decision) const;
 	std::string message_of(const core::LauncherDecision &decision) const;
 
@@ -150,7 +153,8 @@ private:
 	core::Instant ended_at_;
 	bool end_known_ = false;  ///< `wal_end_` is of the server that ended last
 	std::optional<core::WalPosition> wal_end_;
-	std::optional<core::WalPosition> position_of_data_;  ///< read while its cluster has no view
+	DataPosition position_of_data_;  ///< read while its cluster has no view
+	core::Duration fail_interval_of_data_{0};
 	std::string last_exit_, unreported_end_;
 	core::Instant refreshed_at_;
 

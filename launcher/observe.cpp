@@ -227,8 +227,9 @@ void Launcher::collect_orphans() {
 		siginfo_t ended = {};
 		if (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid == 0)
 			return;
-		const bool known =
-		    (pg_ && pg_->pid() == ended.si_pid) || (task_ && task_->pid() == ended.si_pid);
+		const bool known = (pg_ && pg_->pid() == ended.si_pid) ||
+		                   (task_ && task_->pid() == ended.si_pid) ||
+		                   position_of_data_.owns(ended.si_pid);
 		if (known) {
 			// It has ended just now: the next step takes its status.
 			loop_.wake();
@@ -241,7 +242,11 @@ void Launcher::collect_orphans() {
 /// What the keeper worker of our db's upstream says.
 std::optional<core::KeeperInfo> Launcher::upstream_info() const {
 	const auto *own = data_ ? data_->db_of(identity_.keeper) : nullptr;
-	const auto *upstream = own != nullptr ? data_->find_db(own->follow) : nullptr;
+	return own != nullptr ? info_of(own->follow) : std::nullopt;
+}
+
+std::optional<core::KeeperInfo> Launcher::info_of(const core::DbUid &db) const {
+	const auto *upstream = data_ ? data_->find_db(db) : nullptr;
 	if (upstream == nullptr)
 		return {};
 	const auto *entry = mirror_.find(keys_.keeper_info(upstream->keeper));
@@ -262,9 +267,12 @@ bool Launcher::upstream_ready() const {
 }
 
 std::optional<core::Lineage> Launcher::checkpointed_line() const {
-	const auto info = upstream_info();
-	if (!info || info->db != data_->master || info->role != core::PgRole::Primary ||
-	    !info->position.timeline.valid() || info->checkpointed != info->position.timeline)
+	const auto *own = data_ ? data_->db_of(identity_.keeper) : nullptr;
+	if (own == nullptr || (own->follow != data_->master && own->uid != data_->master))
+		return {};
+	const auto info = info_of(data_->master);
+	if (!info || info->role != core::PgRole::Primary || !info->position.timeline.valid() ||
+	    info->checkpointed != info->position.timeline)
 		return {};
 	return core::Lineage{info->position, info->history};
 }
@@ -306,7 +314,9 @@ core::LauncherInputs Launcher::inputs(Instant now) const {
 	in.no_rewind_for = no_rewind_for_;
 	in.no_rewind_reason = no_rewind_reason_;
 	if (const auto &again_at = tidying_backoff_.retry_at(); !again_at || now >= *again_at) {
-		in.set_aside = static_cast<int>(set_aside_.size());
+		if (data_)
+			in.removable =
+			    static_cast<int>(removable_diverged(set_aside_, data_->spec.keep_diverged).size());
 		in.report_missing = std::any_of(set_aside_.begin(), set_aside_.end(), lacks_report);
 	}
 	in.stopped_for = stopped_for_;

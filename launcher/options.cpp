@@ -56,13 +56,16 @@ Status check_programs(Options &options) {
 		options.bin_path = directory_of_postgres();
 	if (options.bin_path.empty())
 		return invalid("no postgres was found in PATH: give --pg-bin-path");
-	for (const char *program : {"postgres", "initdb", "pg_basebackup"}) {
-		const std::string path = options.bin_path + "/" + program;
-		if (::access(path.c_str(), X_OK) != 0)
-			return invalid("--pg-bin-path: \"" + path +
-			               "\" cannot be executed: " + std::strerror(errno));
-	}
-	return {};
+	std::string missing;
+	for (const char *program : {"postgres", "initdb", "pg_basebackup", "pg_controldata", "psql",
+	                            "pg_rewind", "pg_waldump"})
+		if (::access((options.bin_path + "/" + program).c_str(), X_OK) != 0)
+			missing += (missing.empty() ? "" : ", ") + std::string(program) + " (" +
+			           std::strerror(errno) + ")";
+	return missing.empty() ? Status()
+	                       : invalid("--pg-bin-path: in \"" + options.bin_path +
+	                                 "\" these cannot be executed: " + missing +
+	                                 "; install PostgreSQL's server and client programs");
 }
 
 Status check_addresses(Options &options) {

@@ -39,24 +39,42 @@ Status remove_file(const std::string &path) {
 	return {};
 }
 
-/// pg_rewind wants a server that was shut down. This is the crash recovery that it would start
-/// itself, with the difference that no WAL is removed: pg_rewind needs it back to the last common
-/// checkpoint. A single-user server replays what lies here and accepts no connection; the
-/// incarnation that it belongs to is not in the view any more.
+/// A single-user server replays what lies here and accepts no connection; the incarnation that it
+/// belongs to is not in the view any more. Other than in pg_rewind's own recovery no WAL is
+/// removed: pg_rewind needs it back to the last common checkpoint.
+Status run_single_user(const RewindJob &job) {
+	Command command;
+	command.argv = {job.bin_path + "/postgres",
+	                "--single",
+	                "-D",
+	                job.paths.pgdata(),
+	                "-c",
+	                "wal_keep_size=1000000",
+	                "-c",
+	                "max_slot_wal_keep_size=-1",
+	                "template1"};
+	command.discard_output = true;
+	return run_command(command);
+}
+
+/// pg_rewind wants a server that was shut down. A standby's data stay a standby's: without a note a
+/// directory whose recovery was interrupted, or that is not rewound after all, would be taken for a
+/// primary's and go on on its predecessor's timeline.
 Status recover(const RewindJob &job, const Examination &found) {
 	if (found.control.clean)
 		return {};
 	say("recovering, as the server was not shut down");
 	const std::string pgdata = job.paths.pgdata();
+	const bool standby = is_standbys(pgdata);
+	if (auto done = standby ? note_standby(pgdata) : Status(); !done.ok())
+		return done;
 	if (auto done = remove_file(pgdata + "/standby.signal"); !done.ok())
 		return done;
 	FAULT_POINT("rewind-signal-gone");
-	Command command;
-	command.argv = {
-	    job.bin_path + "/postgres",  "--single", "-D", pgdata, "-c", "wal_keep_size=1000000", "-c",
-	    "max_slot_wal_keep_size=-1", "template1"};
-	command.discard_output = true;
-	return run_command(command);
+	const Status recovered = run_single_user(job);
+	if (auto done = standby ? put_standby_signal_back(pgdata) : Status(); !done.ok())
+		return done;
+	return recovered;
 }
 
 /// Whether the archive can give back WAL that is not here any more.
@@ -109,8 +127,8 @@ Status try_rewind(const RewindJob &job, const std::vector<std::string> &options)
 }
 
 /// The first file that recovery will ask for, as backup_label names it: it has to be here, unless
-/// the archive has it.
-Status check_first_file(const std::string &pgdata) {
+/// the archive may have it. Without a backup_label recovery would begin anywhere.
+Status check_first_file(const std::string &pgdata, bool archive) {
 	const auto label = store::read_small_file(pgdata + "/backup_label");
 	if (!label.ok())
 		return core::invalid("pg_rewind left no backup_label");
@@ -120,7 +138,7 @@ Status check_first_file(const std::string &pgdata) {
 	if (at == std::string::npos || end == std::string::npos)
 		return core::invalid("the backup_label that pg_rewind left is not understood");
 	const std::string name = label->substr(at + before.size(), end - at - before.size());
-	if (::access((pgdata + "/pg_wal/" + name).c_str(), R_OK) != 0)
+	if (!archive && ::access((pgdata + "/pg_wal/" + name).c_str(), R_OK) != 0)
 		return core::invalid(
 		    "the upstream did not have the WAL any more with which recovery has "
 		    "to begin, " +
@@ -150,9 +168,8 @@ Status rewind_noted(const RewindJob &job, bool archive) {
 	    !done.ok())
 		return done;
 	FAULT_POINT("rewind-rewound");
-	if (!archive)
-		if (auto done = check_first_file(pgdata); !done.ok())
-			return done;
+	if (auto done = check_first_file(pgdata, archive); !done.ok())
+		return done;
 	if (auto done = put_right(job); !done.ok())
 		return done;
 	FAULT_POINT("rewind-ready");
@@ -228,7 +245,7 @@ Status run_rewind(const RewindJob &job) {
 	say("looking where the WAL has diverged");
 	const auto found = examine(job.bin_path, pgdata, job.upstream_line);
 	if (!found.ok())
-		return core::invalid(found.error().message);
+		return found.error();
 	if (found->back.way == core::Way::Clone)
 		return core::invalid(found->back.reason);
 	if (auto done = check_common_wal(job.upstream, job.upstream_line, job.bin_path, pgdata, *found);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdlib>
+#include <cstring>
 #include <sstream>
 #include <string_view>
 
@@ -81,6 +83,17 @@ std::vector<std::string> fence_arguments(const std::string &stolon_conf) {
 		}
 	}
 	return arguments;
+}
+
+core::Duration fail_interval_in(const std::string &stolon_conf) {
+	constexpr const char *name = "wal_receiver_timeout = ";
+	std::istringstream lines(stolon_conf);
+	core::Duration found{0};
+	for (std::string line; std::getline(lines, line);)
+		if (line.starts_with(name))
+			found = core::milliseconds(std::atoll(line.c_str() + std::strlen(name)));
+	const bool sane = found > core::Duration(0) && found <= core::SpecLimits::max_fail_interval;
+	return sane ? found : core::Duration(0);
 }
 
 Overrides overrides_in(const std::string &auto_conf) {

@@ -4,10 +4,16 @@
 #include <string>
 #include <vector>
 
+#include "core/base/time.h"
+
 namespace stolon::launcher {
 
 /// stolon.conf without its upstream, for a start without knowledge of the cluster.
 std::string without_upstream(const std::string &stolon_conf);
+
+/// failInterval of the cluster spec by which stolon.conf was made (wal_receiver_timeout follows it,
+/// from a second on); 0: it cannot be told.
+core::Duration fail_interval_in(const std::string &stolon_conf);
 
 /// Arguments for `postgres` that repeat what stolon.conf says and the fence rests on: which
 /// libraries are loaded, whose server this is, and which store grants its lease.

@@ -7,6 +7,9 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <optional>
+#include <string_view>
+#include <utility>
 
 #include "launcher/data_dir.h"
 #include "launcher/entries.h"
@@ -31,14 +34,49 @@ std::string utc_stamp() {
 	return text;
 }
 
+/// "20261122T025107Z", and the number behind a dot, of several that have the same time.
+using Stamp = std::pair<std::string, unsigned>;
+
+/// nullopt: it is not a name that set_aside() gives. Whoever has changed it wants to keep that.
+std::optional<Stamp> stamp_of(const std::string &name) {
+	constexpr std::string_view pattern = "00000000T000000Z";
+	constexpr std::string_view digits = "0123456789";
+	constexpr std::size_t max_digits = 6;
+	if (!name.starts_with(Paths::diverged_prefix))
+		return {};
+	const std::string rest = name.substr(std::strlen(Paths::diverged_prefix));
+	if (rest.size() < pattern.size())
+		return {};
+	for (std::size_t i = 0; i < pattern.size(); ++i)
+		if (pattern[i] == '0' ? digits.find(rest[i]) == digits.npos : rest[i] != pattern[i])
+			return {};
+	if (rest.size() == pattern.size())
+		return Stamp{rest, 0};
+	const std::string number = rest.substr(pattern.size() + 1);
+	if (rest[pattern.size()] != '.' || number.empty() || number.size() > max_digits ||
+	    number.find_first_not_of(digits) != std::string::npos)
+		return {};
+	return Stamp{rest.substr(0, pattern.size()),
+	             static_cast<unsigned>(std::strtoul(number.c_str(), nullptr, 10))};
+}
+
+/// Later than all that are there: their order is the one in which they were made, whatever the
+/// clock said then and says now.
+std::string next_name(const Paths &paths) {
+	Stamp next{utc_stamp(), 0};
+	for (const auto &name : entries_of(paths.root)) {
+		const auto stamp = stamp_of(name);
+		if (stamp && *stamp >= next)
+			next = {stamp->first, stamp->second + 1};
+	}
+	return Paths::diverged_prefix + next.first +
+	       (next.second > 0 ? "." + std::to_string(next.second) : "");
+}
+
 }  // namespace
 
 Result<std::string> set_aside(const Paths &paths, const std::string &directory) {
-	constexpr int max_names_per_second = 100;
-	const std::string wanted = paths.root + "/" + Paths::diverged_prefix + utc_stamp();
-	std::string name = wanted;
-	for (int i = 1; exists(name) && i < max_names_per_second; ++i)
-		name = wanted + "." + std::to_string(i);
+	const std::string name = paths.root + "/" + next_name(paths);
 	if (auto renamed = rename_new(directory, name); !renamed.ok())
 		return renamed.error();
 	FAULT_POINT("aside-renamed");
@@ -52,18 +90,11 @@ Result<std::string> set_aside(const Paths &paths, const std::string &directory) 
 std::vector<std::string> diverged_directories(const Paths &paths) {
 	std::vector<std::string> names;
 	for (const auto &name : entries_of(paths.root))
-		if (name.starts_with(Paths::diverged_prefix) && owned_by_us(paths.root + "/" + name) &&
+		if (stamp_of(name) && owned_by_us(paths.root + "/" + name) &&
 		    look_at(paths.root + "/" + name) == EntryKind::Directory)
 			names.push_back(name);
-	// Several of one second have a number behind the time.
-	std::sort(names.begin(), names.end(), [](const std::string &a, const std::string &b) {
-		const auto key = [](const std::string &name) {
-			const std::size_t dot = name.find('.', std::strlen(Paths::diverged_prefix));
-			const int number = dot == std::string::npos ? 0 : std::atoi(name.c_str() + dot + 1);
-			return std::pair(name.substr(0, dot), number);
-		};
-		return key(a) > key(b);
-	});
+	std::sort(names.begin(), names.end(),
+	          [](const std::string &a, const std::string &b) { return stamp_of(a) > stamp_of(b); });
 	return names;
 }
 

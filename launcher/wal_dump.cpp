@@ -1,6 +1,7 @@
 #include "launcher/wal_dump.h"
 
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -73,6 +74,16 @@ std::vector<std::string> arguments_for(const std::string &wal_directory, const W
 	return arguments;
 }
 
+/// At the end of the WAL pg_waldump exits with 1. One that was killed, or did not start, has told
+/// of too little, and whoever relies on that loses the rest.
+core::Status came_to_the_end(int wait_status) {
+	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) <= 1)
+		return {};
+	return core::Error{
+	    core::ErrorKind::Unavailable,
+	    "pg_waldump did not come to the end of the WAL: it " + describe_exit(wait_status)};
+}
+
 }  // namespace
 
 void add_record(const std::string &line, const WalShape &shape, WalSummary &summary) {
@@ -117,7 +128,7 @@ core::Status read_wal(const std::string &bin_path, const std::string &wal_direct
 		if (summary.records % records_per_note == records_per_note - 1)
 			say("reading the WAL, " + summary.end.to_string());
 	});
-	return ended.ok() ? core::Status() : core::Status(ended.error());
+	return ended.ok() ? came_to_the_end(*ended) : core::Status(ended.error());
 }
 
 std::string dump_command(const std::string &directory, const WalShape &shape,

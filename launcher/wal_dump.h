@@ -21,7 +21,8 @@ struct WalSummary {
 void add_record(const std::string &line, const WalShape &shape, WalSummary &summary);
 
 /// Reads the whole records of `range`, which begins with a record, from the files in
-/// `wal_directory` into the summary. NotFound: the file where it begins is not there.
+/// `wal_directory` into the summary. NotFound: the file where it begins is not there. Unavailable:
+/// the reading itself failed, so that the summary tells too little.
 core::Status read_wal(const std::string &bin_path, const std::string &wal_directory,
                       const WalShape &shape, const core::WalRange &range, WalSummary &summary);
 

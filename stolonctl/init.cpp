@@ -171,46 +171,64 @@ int write_new(store::Store &store, const program::CommonOptions &common, core::C
 	return program::ExitOk;
 }
 
-int write_rebuilt(store::Store &store, const program::CommonOptions &common, const Rebuilt &rebuilt,
-                  std::int64_t instead_of) {
-	const core::ClusterData &data = rebuilt.data;
-	for (const std::string &note : rebuilt.notes) {
-		std::printf("%s\n", printable(note).c_str());
+/// What `view` allows to be written; the message says what is in the way.
+core::Result<Rebuilt> judge(const program::CommonOptions &common, const InitOptions &options,
+                            const core::KeeperUid &from, const core::ClusterSpec &spec,
+                            const ClusterView &view) {
+	const std::string name = cluster_called(common);
+	const std::string refusal = view.data && !is_only_a_beginning(*view.data)
+	                                ? already_there(name)
+	                                : remains_of(view, keys_of(common), name);
+	if (!refusal.empty()) {
+		return core::invalid(refusal);
 	}
-	// A server that is not present here may still hold one, from before the store was lost.
-	std::printf("waiting for failInterval (%s), until no lease of before is valid any more\n",
-	            core::format_duration(data.spec.fail_interval).c_str());
+	auto rebuilt = rebuild_from(view, from, spec, options.force);
+	if (!rebuilt) {
+		return core::invalid(rebuilt.error().message + "\nNothing was changed.");
+	}
+	return rebuilt;
+}
+
+/// A server that is not present here may still hold a lease, from before the store was lost.
+void wait_for_leases(core::Duration longest) {
+	std::printf("waiting for %s, until no lease of before is valid any more\n",
+	            core::format_duration(longest).c_str());
 	std::fflush(stdout);
-	std::this_thread::sleep_for(data.spec.fail_interval);
-	if (const auto failure = put_first(store, common, data, instead_of)) {
+	std::this_thread::sleep_for(longest);
+}
+
+int rebuild(store::Store &store, const program::CommonOptions &common, const InitOptions &options,
+            const core::ClusterSpec &spec, const ClusterView &before) {
+	const auto from = core::KeeperUid::parse(options.from_keeper);
+	if (!from) {
+		return fail(program::ExitUsage, "--from-keeper: " + from.error().message).exit_code;
+	}
+	if (const auto judged = judge(common, options, *from, spec, before); !judged) {
+		return fail(program::ExitFailed, judged.error().message).exit_code;
+	}
+	wait_for_leases(longest_lease(before, spec));
+	// Somebody else may have come back meanwhile, with newer data, or as a master.
+	auto loaded = load_view(store, common);
+	if (Failure *failure = std::get_if<Failure>(&loaded)) {
 		return failure->exit_code;
+	}
+	const ClusterView &view = std::get<ClusterView>(loaded);
+	const auto rebuilt = judge(common, options, *from, spec, view);
+	if (!rebuilt) {
+		return fail(program::ExitFailed, rebuilt.error().message).exit_code;
+	}
+	const core::ClusterData &data = rebuilt->data;
+	if (const auto failure = put_first(store, common, data, view.data_revision)) {
+		return failure->exit_code;
+	}
+	for (const std::string &note : rebuilt->notes) {
+		std::printf("%s\n", printable(note).c_str());
 	}
 	std::printf("cluster \"%s\" (uid %s) goes on with the data of keeper %s, in epoch %s\n",
 	            common.cluster_name.c_str(), data.cluster_uid.c_str(),
 	            data.find_db(data.master)->keeper.value.c_str(),
 	            std::to_string(data.epoch.value).c_str());
 	return program::ExitOk;
-}
-
-int rebuild(store::Store &store, const program::CommonOptions &common, const InitOptions &options,
-            core::ClusterSpec spec, const ClusterView &view) {
-	const std::string name = cluster_called(common);
-	const std::string refusal = view.data && !is_only_a_beginning(*view.data)
-	                                ? already_there(name)
-	                                : remains_of(view, keys_of(common), name);
-	if (!refusal.empty()) {
-		return fail(program::ExitFailed, refusal).exit_code;
-	}
-	const auto from = core::KeeperUid::parse(options.from_keeper);
-	if (!from) {
-		return fail(program::ExitUsage, "--from-keeper: " + from.error().message).exit_code;
-	}
-	const auto rebuilt = rebuild_from(view, *from, std::move(spec), options.force);
-	if (!rebuilt) {
-		return fail(program::ExitFailed, rebuilt.error().message + "\nNothing was changed.")
-		    .exit_code;
-	}
-	return write_rebuilt(store, common, *rebuilt, view.data_revision);
 }
 
 }  // namespace
@@ -232,7 +250,7 @@ int run_init(const program::CommonOptions &common, const InitOptions &options) {
 	}
 	const ClusterView &view = std::get<ClusterView>(loaded);
 	if (!options.from_keeper.empty()) {
-		return rebuild(store, common, options, std::move(*spec), view);
+		return rebuild(store, common, options, *spec, view);
 	}
 	const std::string refusal = reason_to_refuse(view, keys_of(common), cluster_called(common));
 	if (!refusal.empty()) {

@@ -17,6 +17,7 @@ struct Candidate {
 	const KeeperInfo *info = nullptr;  ///< nullptr: its server is down
 	core::Epoch epoch;
 	core::WalPosition position;
+	bool position_is_end = false;  ///< otherwise there may be more WAL than that
 };
 
 bool has_data(const NodeInfo &node) {
@@ -28,11 +29,13 @@ Candidate candidate_of(const ClusterView &view, const NodeInfo &node) {
 	candidate.node = &node;
 	candidate.epoch = node.epoch;
 	candidate.position = node.position;
+	candidate.position_is_end = node.position_is_end;
 	const auto info = view.infos.find(node.uid);
 	if (info != view.infos.end() && info->second.db == node.db) {
 		candidate.info = &info->second;
 		candidate.epoch = std::max(candidate.epoch, info->second.epoch);
 		candidate.position = core::further(candidate.position, info->second.position);
+		candidate.position_is_end = candidate.position.lsn.valid();
 	}
 	return candidate;
 }
@@ -40,7 +43,8 @@ Candidate candidate_of(const ClusterView &view, const NodeInfo &node) {
 std::string describe(const Candidate &candidate) {
 	std::string text = "epoch " + std::to_string(candidate.epoch.value);
 	if (candidate.position.lsn.valid()) {
-		text += ", WAL up to " + candidate.position.to_string() + " at least";
+		text += ", WAL up to " + candidate.position.to_string() +
+		        (candidate.position_is_end ? "" : " at least");
 	}
 	return text + (candidate.info ? ", its server runs" : ", its server is down");
 }
@@ -49,10 +53,18 @@ bool is_same_system(const NodeInfo &a, const NodeInfo &b) {
 	return a.system_id == b.system_id && a.cluster_uid == b.cluster_uid;
 }
 
-/// Of one system: the later epoch, then the later timeline, then the further position.
-bool may_be_newer(const Candidate &a, const Candidate &b) {
-	return std::tie(a.epoch, a.position.timeline, a.position.lsn) >
-	       std::tie(b.epoch, b.position.timeline, b.position.lsn);
+enum class Newer { No, MayBe, NotKnown };
+
+/// Of one system: the later epoch, then the later timeline, then the further position. A primary
+/// that has crashed tells its last checkpoint until its launcher has read what lies behind it, and
+/// that may be more than any standby has.
+Newer is_newer(const Candidate &a, const Candidate &b) {
+	if (a.epoch != b.epoch)
+		return a.epoch > b.epoch ? Newer::MayBe : Newer::No;
+	if (std::tie(a.position.timeline, a.position.lsn) >
+	    std::tie(b.position.timeline, b.position.lsn))
+		return b.position_is_end ? Newer::MayBe : Newer::NotKnown;
+	return a.position_is_end ? Newer::No : Newer::NotKnown;
 }
 
 void add_member(core::ClusterData &data, const NodeInfo &node, const core::DbUid &follow) {
@@ -77,10 +89,22 @@ std::string objection(const Candidate &other, const Candidate &chosen, bool forc
 		       " says that it is a writable master of this very cluster; its store is another one "
 		       "than this. Check --store-endpoints and --store-prefix";
 	}
-	if (!force && may_be_newer(other, chosen)) {
-		return "keeper " + other.node->uid.value + " may have newer data (" + describe(other) +
-		       ") than keeper " + chosen.node->uid.value + " (" + describe(chosen) +
-		       "). Name that one, or add --force to give up what only it has";
+	const Newer newer = force ? Newer::No : is_newer(other, chosen);
+	const std::string others = "keeper " + other.node->uid.value;
+	const std::string both = " (" + describe(other) + ") than keeper " + chosen.node->uid.value +
+	                         " (" + describe(chosen) + ")";
+	switch (newer) {
+		case Newer::No:
+			return "";
+		case Newer::MayBe:
+			return others + " may have newer data" + both +
+			       ". Name that one, or add --force to give up what only it has";
+		case Newer::NotKnown:
+			return "it cannot be told whether " + others + " has newer data" + both +
+			       ": where the WAL ends of a server that is down is told by its launcher once it "
+			       "has been read, see its log. Try again then, or add --force to give up what "
+			       "only " +
+			       others + " has";
 	}
 	return "";
 }
@@ -96,6 +120,14 @@ std::string list_candidates(const ClusterView &view) {
 	}
 	return text.empty() ? "; no launcher that is present reports data"
 	                    : "; these report data:" + text;
+}
+
+core::Duration longest_lease(const ClusterView &view, const core::ClusterSpec &spec) {
+	core::Duration longest = std::max(spec.fail_interval, core::ClusterSpec().fail_interval);
+	for (const auto &[uid, node] : view.nodes) {
+		longest = std::max(longest, node.fail_interval);
+	}
+	return longest;
 }
 
 core::Result<Rebuilt> rebuild_from(const ClusterView &view, const KeeperUid &from,

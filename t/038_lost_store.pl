@@ -1,7 +1,7 @@
 # Goal: a store that comes back empty leads to no new cluster beside or over existing data (B-6), and
 # `stolonctl init --from-keeper` goes on with the data that are there, on a timeline of their own (C-2).
 # Method: everything is stopped and etcd's data are removed. The sentinels are started with --initial-cluster-spec, as in
-# production, and the keeper that is named is a standby, so that it has to be promoted although it was down when it was named.
+# production, the master crashes, and the keeper that is named is a standby, so that it has to be promoted although it was down when it was named.
 use strict;
 use warnings;
 
@@ -32,7 +32,13 @@ my $timeline = $lab->sql($chosen, 'select timeline_id from pg_control_checkpoint
 
 # The sentinels first, so that the end of the master leads to no election.
 $lab->lab('stop', $_) for @sentinels;
-$lab->lab('stop', $_) for $old, $chosen;
+# The master crashes, so that its pg_control tells a place far behind the end of its WAL.
+$lab->sql($old, 'checkpoint');
+$lab->sql($old, 'create table after_the_checkpoint as select generate_series(1, 50000) n');
+my $end = $lab->sql($old, 'select pg_current_wal_flush_lsn()');
+$lab->lab('stop', $chosen);
+$lab->fault('kill-postgres', $old);
+$lab->lab('stop', $old);
 $lab->lab('stop', 'etcd');
 my ($failed) = StolonLab::run_command('rm', '-rf', $lab->dir . '/etcd/data');
 is($failed, 0, 'the data of etcd are gone');
@@ -43,6 +49,10 @@ for my $node ($lab->nodes) {
 		my $entry = $lab->etcdctl('get', '--print-value-only', $lab->key("keepers/node/$node"));
 		$entry ne '' && JSON::PP::decode_json($entry)->{phase} eq 'refusing' });
 }
+sub node_entry { my ($node) = @_; return JSON::PP::decode_json($lab->etcdctl('get', '--print-value-only', $lab->key("keepers/node/$node"))) }
+StolonLab::poll_until("where the WAL of $_ ends is told", sub { node_entry($_)->{positionIsEnd} }) for $lab->nodes;
+sub bytes { my ($high, $low) = map { hex } split m{/}, $_[0]; return ($high << 32) + $low }
+cmp_ok(bytes(node_entry($old)->{position}{lsn}), '>=', bytes($end), 'also of the master that has crashed');
 is($lab->status->{members}{$_}{postmaster}, undef, "$_: PostgreSQL is not started") for $lab->nodes;
 
 # ---- What is refused
@@ -56,6 +66,7 @@ like($err, qr/\b$chosen: epoch \d+, WAL up to timeline \d+/, '... and those that
 ($code, $out, $err) = $lab->lab_may_fail('stolonctl', 'init', '--from-keeper', $behind);
 isnt($code, 0, 'a keeper with older data is refused');
 like($err, qr/may have newer data/, '... with the reason');
+unlike($err, qr/at least/, '... by what each of them really has');
 
 # ---- The cluster goes on
 

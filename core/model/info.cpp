@@ -184,6 +184,8 @@ Result<NodeInfo> parse_node_info(std::string_view text) {
 	info.cluster_uid = in.text("clusterUID", ValueLimits::max_name);
 	info.epoch = in.epoch("epoch");
 	info.position = in.position("position");
+	info.position_is_end = in.boolean("positionIsEnd");
+	info.fail_interval = in.ms("failIntervalMs", SpecLimits::max_fail_interval);
 	info.pg_version = static_cast<int>(in.integer("pgVersion", 0, 10'000'000));
 	info.last_exit = in.text("lastExit", ValueLimits::max_message);
 	for (const Json &entry : in.list("diverged", DivergedLimits::max_published)) {
@@ -210,6 +212,10 @@ std::string node_info_to_text(const NodeInfo &info) {
 	if (info.epoch.value != 0)
 		put_number(object, "epoch", info.epoch.value);
 	put_position(object, "position", info.position);
+	if (info.position_is_end)
+		object.set("positionIsEnd", Json::boolean(true));
+	if (info.fail_interval > Duration(0))
+		object.set("failIntervalMs", Json::integer(to_ms(info.fail_interval)));
 	if (info.pg_version != 0)
 		object.set("pgVersion", Json::integer(info.pg_version));
 	put_message(object, "lastExit", info.last_exit);

@@ -144,6 +144,11 @@ struct NodeInfo {
 	/// Of the data directory of a server that is down: at least up to here it has WAL. Invalid: not
 	/// known.
 	WalPosition position;
+	/// That is all that lies there, not only a place behind which there may be more.
+	bool position_is_end = false;
+	/// failInterval as the data directory knows it from before, of a server that is down; 0: not
+	/// known.
+	Duration fail_interval{0};
 	int pg_version = 0;                  ///< server_version_num
 	std::string last_exit;               ///< how the last postmaster ended, "" if none did
 	std::vector<DivergedData> diverged;  ///< what is kept aside, newest first, bounded

@@ -91,8 +91,9 @@ struct LauncherInputs {
 	/// For this incarnation it was found that the data cannot be rewound; and why.
 	DbUid no_rewind_for;
 	std::string no_rewind_reason;
-	/// Directories that were set aside: how many, and whether one of them lacks its report.
-	int set_aside = 0;
+	/// Directories that were set aside: how many of them are more than keepDiverged and may be
+	/// removed, and whether one lacks its report.
+	int removable = 0;
 	bool report_missing = false;
 	/// Id of the switchover for which this launcher has stopped the master already; empty: none.
 	std::string stopped_for;

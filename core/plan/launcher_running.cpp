@@ -52,10 +52,13 @@ MaybeDecision tidy(const LauncherInputs &in) {
 	if (!wanted || wanted->init != DbInit::None || wanted->uid != in.dir.state.db)
 		return {};
 	const bool can_report = in.report_missing && in.upstream_checkpointed;
-	if (!can_report && in.set_aside <= in.data->spec.keep_diverged)
+	if (!can_report && in.removable == 0)
 		return {};
 	LauncherDecision decision =
-	    decide(Action::Tidy, "L-24", std::to_string(in.set_aside) + " directories are set aside");
+	    decide(Action::Tidy, "L-24",
+	           can_report ? "what was set aside has no report yet"
+	                      : std::to_string(in.removable) +
+	                            " directories were set aside that are more than keepDiverged");
 	decision.db = wanted->uid;
 	decision.follow = wanted->follow;
 	return decision;

@@ -225,6 +225,28 @@ TEST_F(DataDirectory, a_start_as_standby_and_then_as_primary) {
 	          "port = 5432\ninclude_if_exists = 'stolon.conf'\n");
 }
 
+TEST_F(DataDirectory, a_standbys_data_stay_a_standbys_while_its_signal_file_is_away) {
+	const std::string pgdata = paths_.pgdata();
+	make_fake_data(pgdata);
+	EXPECT_FALSE(look().is_standby);
+	write_file(pgdata + "/standby.signal", "");
+	ASSERT_TRUE(note_standby(pgdata).ok());
+	std::filesystem::remove(pgdata + "/standby.signal");
+	EXPECT_TRUE(look().is_standby) << "the recovery of a rewind was interrupted";
+	ASSERT_TRUE(put_standby_signal_back(pgdata).ok());
+	EXPECT_TRUE(std::filesystem::exists(pgdata + "/standby.signal"));
+	EXPECT_FALSE(std::filesystem::exists(pgdata + "/stolon.was-standby"));
+	// Without any file, by what pg_control says.
+	std::filesystem::remove(pgdata + "/standby.signal");
+	const std::string control = read_file(pgdata + "/global/pg_control").substr(0, 8);
+	for (const auto &[state, standby] :
+	     std::map<char, bool>{{1, false}, {2, true}, {4, false}, {5, true}, {6, false}}) {
+		write_file(pgdata + "/global/pg_control",
+		           control + std::string(8, 'v') + state + std::string(7, '\0'));
+		EXPECT_EQ(look().is_standby, standby) << int(state);
+	}
+}
+
 TEST_F(DataDirectory, the_include_has_the_last_word_again_after_an_edit) {
 	make_fake_data(paths_.pgdata());
 	write_file(paths_.pgdata() + "/postgresql.conf",

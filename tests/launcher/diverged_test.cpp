@@ -17,14 +17,17 @@ namespace fs = std::filesystem;
 
 class Diverged : public DataDirTest {
 protected:
-	std::string make_aside(const std::string &time) {
+	/// One with something of its own, or without.
+	std::string make_aside(const std::string &time, bool worthless = false, bool examined = true) {
 		const std::string name = "postgres.diverged-" + time;
 		fs::create_directory(paths_.root + "/" + name);
 		core::DivergedData data;
 		data.time = time;
 		data.db.value = "aaaaaaaa";
-		data.examined = true;
-		data.commits = 3;
+		data.examined = examined;
+		data.fork = data.end = {core::Timeline{1}, core::Lsn{0x3000000}};
+		data.end.lsn.value += worthless ? 0 : 0x1000;
+		data.commits = worthless ? 0 : 3;
 		EXPECT_TRUE(write_report(paths_.root + "/" + name, identity_, data, nullptr).ok());
 		return name;
 	}
@@ -58,6 +61,55 @@ TEST_F(Diverged, IsBoundedAndTheOldestGoFirst) {
 	EXPECT_EQ(names(), (Names{third, second}));
 }
 
+TEST_F(Diverged, WhatHoldsNothingGoesFirst) {
+	const auto commits = make_aside("20261122T000001Z");
+	make_aside("20261122T000002Z", true);
+	make_aside("20261122T000003Z", true);
+	const auto newer = make_aside("20261122T000004Z", true);
+	ASSERT_TRUE(tidy(2).ok());
+	EXPECT_EQ(names(), (Names{newer, commits})) << "not the only copy of commits";
+	// Also without any commit: records of a transaction that was under way, for example.
+	ASSERT_TRUE(tidy(1).ok());
+	EXPECT_EQ(names(), (Names{newer, commits})) << "the newest is never removed";
+}
+
+TEST_F(Diverged, WhatWasNotExaminedIsNeverRemoved) {
+	const auto odd = make_aside("20261122T000001Z", false, false);
+	const std::string without = "postgres.diverged-20261122T000002Z";
+	make_fake_data(paths_.root + "/" + without);
+	make_aside("20261122T000003Z");
+	const auto last = make_aside("20261122T000004Z");
+	ASSERT_TRUE(tidy(1).ok());
+	EXPECT_EQ(names(), (Names{last, without, odd}));
+	EXPECT_TRUE(removable_diverged(list_diverged(paths_), 1).empty()) << "it would go on for ever";
+}
+
+TEST_F(Diverged, TheOrderIsThatOfTheirMakingWhateverTheClockSays) {
+	const auto ahead = make_aside("20990101T000000Z");
+	fs::create_directory(paths_.root + "/something");
+	write_file(paths_.root + "/something/file", "x");
+	const auto fresh = set_aside(paths_, paths_.root + "/something");
+	ASSERT_TRUE(fresh.ok()) << fresh.error().message;
+	EXPECT_EQ(*fresh, paths_.root + "/postgres.diverged-20990101T000000Z.1");
+	EXPECT_EQ(names().front(), "postgres.diverged-20990101T000000Z.1");
+	make_aside("20261122T000003Z");
+	ASSERT_TRUE(tidy(1).ok());
+	EXPECT_TRUE(fs::exists(*fresh));
+}
+
+TEST_F(Diverged, AReportThatCannotBeWrittenDoesNotKeepFromMakingRoom) {
+	make_aside("20261122T000001Z");
+	const auto newest = make_aside("20261122T000003Z");
+	const std::string in_the_way = paths_.root + "/postgres.diverged-20261122T000002Z";
+	make_fake_data(in_the_way);
+	fs::create_directories(in_the_way + "/REPORT.txt/x");
+	const auto line = core::Lineage{{core::Timeline{1}, core::Lsn{0x3000000}}, {}};
+	EXPECT_FALSE(tidy_diverged(paths_, identity_, bin_path(), line, 1).ok());
+	EXPECT_FALSE(fs::exists(paths_.root + "/postgres.diverged-20261122T000001Z"));
+	EXPECT_TRUE(fs::exists(paths_.root + "/" + newest));
+	EXPECT_TRUE(fs::exists(in_the_way));
+}
+
 TEST_F(Diverged, NeverLosesTheNewest) {
 	const auto only = make_aside("20261122T000001Z");
 	ASSERT_TRUE(tidy(0).ok());
@@ -69,8 +121,15 @@ TEST_F(Diverged, OtherNamesAreNotTouched) {
 	make_aside("20261122T000002Z");
 	fs::create_directory(paths_.root + "/postgres.divergent");
 	fs::create_directory_symlink("/tmp", paths_.root + "/postgres.diverged-link");
+	for (const char *name : {"20261121T000000Z-keep", "20261121T000000Z.", "20261121T000000Z.x",
+	                         "20261121T0000Z", "my-own"})
+		EXPECT_TRUE(fs::exists(paths_.root + "/" + make_aside(name)));
 	ASSERT_TRUE(tidy(1).ok());
 	EXPECT_TRUE(fs::exists(paths_.root + "/postgres.divergent"));
+	EXPECT_EQ(names(), (Names{"postgres.diverged-20261122T000002Z"}));
+	for (const char *name : {"20261121T000000Z-keep", "20261121T000000Z.", "20261121T000000Z.x",
+	                         "20261121T0000Z", "my-own"})
+		EXPECT_TRUE(fs::exists(paths_.root + "/postgres.diverged-" + name)) << name;
 	EXPECT_TRUE(fs::is_symlink(paths_.root + "/postgres.diverged-link"));
 }
 

@@ -65,5 +65,12 @@ TEST(AutoConf, what_the_command_line_overrides_is_not_counted) {
 	EXPECT_EQ(found.others, Texts{});
 }
 
+TEST(ServerConf, TellsTheFailIntervalOfBefore) {
+	EXPECT_EQ(fail_interval_in("port = 5432\nwal_receiver_timeout = 40000\n"), core::seconds(40));
+	for (const char *text : {"", "wal_receiver_timeout = 0\n", "wal_receiver_timeout = x\n",
+	                         "# wal_receiver_timeout = 40000\n"})
+		EXPECT_EQ(fail_interval_in(text), core::Duration(0)) << text;
+}
+
 }  // namespace
 }  // namespace stolon::launcher

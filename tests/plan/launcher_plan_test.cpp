@@ -657,7 +657,7 @@ const Case preparing[] = {
     {"what was set aside beyond the bound is removed once the data are known to be good",
      [] {
 	     auto in = up(standby_view(), our_data(), false);
-	     in.set_aside = in.data->spec.keep_diverged + 1;
+	     in.removable = 1;
 	     return in;
      },
      Action::Tidy, "L-24"},
@@ -665,14 +665,13 @@ const Case preparing[] = {
      [] {
 	     auto in = up(standby_view(), our_data(), false);
 	     in.data->dbs[own_db].init = DbInit::Resync;
-	     in.set_aside = in.data->spec.keep_diverged + 1;
+	     in.removable = 1;
 	     return in;
      },
      Action::Wait, "L-09"},
     {"a report that is missing is made",
      [] {
 	     auto in = up(standby_view(), our_data(), false);
-	     in.set_aside = 1;
 	     in.report_missing = true;
 	     in.upstream_checkpointed = true;
 	     return in;

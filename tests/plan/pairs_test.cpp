@@ -193,7 +193,7 @@ std::vector<LauncherCase> all_launchers() {
 			in.no_rewind_reason = "the WAL is gone";
 			all.push_back({name + ", " + server.name + ", cannot be rewound", in});
 			in.no_rewind_for = {};
-			in.set_aside = 1000;
+			in.removable = 1000;
 			in.report_missing = true;
 			all.push_back({name + ", " + server.name + ", much set aside", in});
 		}
@@ -251,7 +251,7 @@ bool carry_out(const LauncherDecision &decision, LauncherInputs &in) {
 			in.dir = directory(decision.db, 5);
 			return true;
 		case Action::Tidy:
-			in.set_aside = 0;
+			in.removable = 0;
 			in.report_missing = false;
 			return true;
 		case Action::AbortTask:

@@ -27,6 +27,7 @@ protected:
 		node.cluster_uid = "0123456789abcdef";
 		node.epoch = core::Epoch{epoch};
 		node.position = position;
+		node.position_is_end = position.lsn.valid();
 		return view_.nodes[node.uid] = node;
 	}
 
@@ -88,6 +89,29 @@ TEST_F(Rebuild, WhoMayHaveNewerDataHasToBeGivenUpByName) {
 	    << "later than what anybody has honoured";
 }
 
+TEST_F(Rebuild, ACrashedMasterIsNotRefusedForItsOldCheckpoint) {
+	core::NodeInfo &crashed = add_node("k1", 4, at(2, 0x3000000));
+	core::NodeInfo &standby = add_node("k2", 4, at(2, 0x5000000));
+	crashed.position_is_end = false;
+	const std::string why = refusal("k1");
+	EXPECT_EQ(why.find("may have newer data"), std::string::npos) << why;
+	EXPECT_NE(why.find("it cannot be told whether keeper k2 has newer data"), std::string::npos);
+	EXPECT_EQ(why.find("Name that one"), std::string::npos) << "which may have less";
+	EXPECT_NE(why.find("WAL up to timeline 2 at 0/3000000 at least"), std::string::npos) << why;
+	EXPECT_NE(refusal("k2").find("it cannot be told whether keeper k1 has newer data"),
+	          std::string::npos)
+	    << "nor the other way round";
+	EXPECT_EQ(refusal("k1", true), "");
+	standby.position = at(2, 0x3000000);
+	EXPECT_EQ(refusal("k1"), "") << "it has that at least";
+	// What the launcher has found when it has read all.
+	crashed.position = at(2, 0x6000000);
+	crashed.position_is_end = true;
+	standby.position = at(2, 0x5000000);
+	EXPECT_EQ(refusal("k1"), "");
+	EXPECT_NE(refusal("k2").find("keeper k1 may have newer data"), std::string::npos);
+}
+
 TEST_F(Rebuild, ARunningServerTellsItsOwnEpochAndPosition) {
 	add_node("k1", 4, at(2, 0x4000000));
 	add_node("k2", 2, {});
@@ -95,6 +119,16 @@ TEST_F(Rebuild, ARunningServerTellsItsOwnEpochAndPosition) {
 	EXPECT_NE(refusal("k1"), "");
 	EXPECT_EQ(refusal("k2"), "");
 	EXPECT_EQ(from("k2")->data.generation, 71u);
+}
+
+TEST_F(Rebuild, ALeaseOfBeforeIsWaitedForAsFarAsItIsKnown) {
+	core::ClusterSpec spec;
+	spec.fail_interval = core::seconds(2);
+	EXPECT_EQ(longest_lease(view_, spec), core::ClusterSpec().fail_interval);
+	add_node("k1", 4, {}).fail_interval = core::seconds(40);
+	EXPECT_EQ(longest_lease(view_, spec), core::seconds(40));
+	spec.fail_interval = core::seconds(60);
+	EXPECT_EQ(longest_lease(view_, spec), core::seconds(60));
 }
 
 TEST_F(Rebuild, AWritableMasterElsewhereIsNeverOverruled) {
@@ -122,7 +156,7 @@ TEST_F(Rebuild, AKeeperWithoutDataIsRefusedAndTheOthersAreNamed) {
 	add_node("k2", 0, {}).db = {};
 	EXPECT_EQ(refusal("k2"),
 	          "keeper k2 reports no data of a cluster; these report data:\n"
-	          "  k1: epoch 4, WAL up to timeline 2 at 0/4000000 at least, its server is down");
+	          "  k1: epoch 4, WAL up to timeline 2 at 0/4000000, its server is down");
 	EXPECT_NE(refusal("k3").find("the launcher of keeper k3 is not present"), std::string::npos);
 	view_.nodes.clear();
 	EXPECT_EQ(refusal("k3"),
