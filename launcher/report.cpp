@@ -71,9 +71,10 @@ core::Status write_report(const std::string &directory, const Identity &identity
 	                                 : "the diverged WAL; the data directory itself was rewound");
 	text += findings(directory, data, found);
 	text +=
-	    "\nThe oldest of such directories are removed when there are more than keepDiverged of "
+	    "\nSuch directories are removed when they were examined and are more than keepDiverged of "
 	    "the\n"
-	    "cluster spec. Copy what you need to another place.\n";
+	    "cluster spec: first those without anything of their own, then the oldest. Copy what you\n"
+	    "need to another place.\n";
 	if (auto done = store::write_file_atomically(directory + "/" + report_file, text, 0600);
 	    !done.ok())
 		return done;
