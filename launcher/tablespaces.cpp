@@ -92,12 +92,23 @@ Result<std::vector<Tablespace>> tablespaces_for_copy(const UpstreamServer &upstr
 	return tablespaces;
 }
 
-std::vector<std::string> tablespaces_in(const std::string &directory) {
+Result<std::vector<std::string>> tablespaces_in(const std::string &directory) {
 	std::vector<std::string> places;
-	std::error_code ignored;
-	for (const auto &entry : fs::directory_iterator(directory + "/pg_tblspc", ignored))
-		if (entry.is_symlink(ignored))
-			places.push_back(fs::read_symlink(entry.path(), ignored).string());
+	const std::string links = directory + "/pg_tblspc";
+	std::error_code error;
+	fs::directory_iterator entry(links, error);
+	if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory)
+		return places;
+	for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+		if (!entry->is_symlink(error))
+			continue;
+		places.push_back(fs::read_symlink(entry->path(), error).string());
+		if (error)
+			break;
+	}
+	if (error)
+		return core::Error{core::ErrorKind::Unavailable,
+		                   "could not read \"" + links + "\": " + error.message()};
 	std::sort(places.begin(), places.end());
 	return places;
 }
@@ -112,11 +123,20 @@ Status remove_tablespaces(const std::vector<std::string> &places, const DbUid &d
 
 Status remove_tablespaces_of_kept(const Paths &paths, const std::string &kept) {
 	std::set<std::string> needed;
-	for (const auto &name : entries_of(paths.root))
-		if (const std::string directory = paths.root + "/" + name; directory != kept)
-			for (auto &place : tablespaces_in(directory))
-				needed.insert(std::move(place));
-	for (const auto &place : tablespaces_in(kept)) {
+	for (const auto &name : entries_of(paths.root)) {
+		const std::string directory = paths.root + "/" + name;
+		if (directory == kept)
+			continue;
+		// What cannot be read may be needed.
+		const auto places = tablespaces_in(directory);
+		if (!places.ok())
+			return places.error();
+		needed.insert(places->begin(), places->end());
+	}
+	const auto own = tablespaces_in(kept);
+	if (!own.ok())
+		return own.error();
+	for (const auto &place : *own) {
 		if (needed.count(place) > 0)
 			continue;
 		if (!copy_in(place) || !owned_by_us(place)) {

@@ -27,8 +27,9 @@ core::Result<std::vector<Tablespace>> tablespaces_for_copy(const UpstreamServer 
                                                            const std::string &bin_path,
                                                            const core::DbUid &db);
 
-/// The directories of tablespaces that PGDATA or a copy of it refers to.
-std::vector<std::string> tablespaces_in(const std::string &directory);
+/// The directories of tablespaces that PGDATA or a copy of it refers to; none when `directory` is
+/// no such thing.
+core::Result<std::vector<std::string>> tablespaces_in(const std::string &directory);
 
 /// Removes directories that were made for the copy `db`, and nothing that has another name.
 core::Status remove_tablespaces(const std::vector<std::string> &places, const core::DbUid &db);

@@ -243,6 +243,9 @@ bool has_to_be_noted(const LauncherInputs &in, const LauncherDecision &decision)
 		return false;
 	if (!in.data)
 		return true;
+	// Named by this view, or by one that the store has forgotten.
+	if (in.data->master == in.dir.state.db || in.data->epoch < in.dir.state.epoch)
+		return false;
 	const Db *own = in.data->find_db(in.dir.state.db);
 	const bool is_old_master =
 	    in.data->election && in.data->election->old_master == in.dir.state.db;

@@ -83,7 +83,7 @@ Ballot read_ballot(const SentinelInputs &inputs, const Ancestry &ancestry, const
 		ballot.verdict = "is not present";
 		return ballot;
 	}
-	ballot.made_its_own = ballot.info->was_primary;
+	ballot.made_its_own = made_its_own(*ballot.info, db);
 	const auto &vote = ballot.info->vote;
 	if (!vote || vote->epoch != inputs.data.election->epoch) {
 		if (ballot.info->role == PgRole::Standby && is_known(ballot.info->position)) {

@@ -27,12 +27,13 @@ HistoryEvent event_of(const SentinelInputs &inputs, std::string kind, const Keep
 }
 
 /// True when what this voter has goes on with the winner's WAL.
-bool is_on_line_of(const Lineage &winner, const KeeperInfo &voter) {
+bool is_on_line_of(const Lineage &winner, const Ballot &ballot) {
+	const KeeperInfo &voter = *ballot.info;
 	const WalPosition applied = applied_of(voter.vote->position, voter.vote->replayed);
 	// Usually the winner has the most; not where a standby with more may not win.
 	const bool beyond =
 	    applied.timeline == winner.position.timeline && applied.lsn > winner.position.lsn;
-	return voter.role == PgRole::Standby && !voter.was_primary && !beyond &&
+	return voter.role == PgRole::Standby && !ballot.made_its_own && !beyond &&
 	       can_go_on_with(winner, Lineage{voter.vote->position, voter.history},
 	                      voter.vote->replayed);
 }
@@ -62,7 +63,7 @@ std::vector<KeeperUid> keepers_to_renew(const SentinelInputs &inputs, const Coun
 		    std::find_if(count.ballots.begin(), count.ballots.end(),
 		                 [&, &uid = uid](const Ballot &one) { return one.db->uid == uid; });
 		const bool voted = ballot != count.ballots.end() && ballot->voted;
-		if (voted ? !is_on_line_of(winner, *ballot->info) : number_may_exist(inputs, best)) {
+		if (voted ? !is_on_line_of(winner, *ballot) : number_may_exist(inputs, best)) {
 			renewed.push_back(db.keeper);
 		}
 	}
@@ -97,10 +98,11 @@ SentinelDecision name_winner(const SentinelInputs &inputs, const Count &count, c
 	}
 	std::vector<std::string> anew;
 	for (const auto &keeper : keepers_to_renew(inputs, count, best)) {
-		anew.push_back(inputs.data.find_keeper(keeper)->db.value + " on " + keeper.value);
-		const auto info = inputs.infos.find(keeper);
-		const bool made_its_own = info != inputs.infos.end() && info->second.was_primary;
-		draft.replace_db(keeper, DbInit::Resync, best.db->uid, clone_anew || made_its_own);
+		const Db &before = *inputs.data.db_of(keeper);
+		anew.push_back(before.uid.value + " on " + keeper.value);
+		const KeeperInfo *info = info_of(inputs, before);
+		const bool its_own = info && made_its_own(*info, before);
+		draft.replace_db(keeper, DbInit::Resync, best.db->uid, clone_anew || its_own);
 	}
 	draft.follow_master();
 	const bool planned = switchover_of_election(inputs);
@@ -233,7 +235,9 @@ bool was_stopped_in_vain(const SentinelInputs &inputs) {
 /// As when it is opened (S-07): a standby that seemed to be there was down as well.
 bool old_master_goes_on(const SentinelInputs &inputs, const Count &count) {
 	const Db &old_master = *inputs.data.find_db(inputs.data.election->old_master);
+	const BeatObservation *seen = beat_of(inputs, old_master.keeper);
 	return writable_beat(inputs) && is_back_with_its_host(inputs, old_master) &&
+	       inputs.data.resume != ResumePermit{old_master.uid, seen->mod_revision} &&
 	       std::none_of(count.ballots.begin(), count.ballots.end(), [&](const Ballot &ballot) {
 		       return ballot.acceptable && has_outlived(inputs, *ballot.db, old_master);
 	       });

@@ -57,6 +57,10 @@ bool is_never_elected(const SentinelInputs &inputs, const KeeperUid &uid) {
 	return inputs.data.spec.failover_priority_of(uid) == 0;
 }
 
+bool made_its_own(const KeeperInfo &info, const Db &db) {
+	return info.was_primary && !db.handed_over;
+}
+
 bool is_back_with_its_host(const SentinelInputs &inputs, const Db &master) {
 	const BeatObservation *seen = beat_of(inputs, master.keeper);
 	const NodeInfo *node = node_of(inputs, master.keeper);

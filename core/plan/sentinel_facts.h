@@ -44,6 +44,10 @@ struct MasterHealth {
 };
 MasterHealth judge_master(const SentinelInputs &inputs, const Db &master);
 
+/// What lies on its timeline may be of its own making: its data have been a primary's, and it did
+/// not hand over.
+bool made_its_own(const KeeperInfo &info, const Db &db);
+
 /// The master's whole host went down while it was well, and is back with its data: it can go on
 /// where it was. Only what its launcher says in the released beat and its own entry counts.
 bool is_back_with_its_host(const SentinelInputs &inputs, const Db &master);

@@ -102,7 +102,7 @@ std::string useless(const SentinelInputs &inputs, const Db &db, const Lineage &m
 	if (!info || !info->position.timeline.valid() || !info->position.lsn.valid()) {
 		return {};
 	}
-	if (info->was_primary && !db.handed_over) {
+	if (made_its_own(*info, db)) {
 		return "it was promoted without having been named, and is at " +
 		       info->position.to_string() + " now";
 	}

@@ -62,7 +62,10 @@ SentinelDecision open_election(const SentinelInputs &inputs, const Db &master,
 	Draft draft(inputs);
 	draft.data.epoch = inputs.data.epoch.next();
 	draft.data.master = {};
-	draft.data.resume.reset();
+	// A permit that was of no use to a master after an outage is kept, as it gets no second one.
+	if (!is_back_with_its_host(inputs, master)) {
+		draft.data.resume.reset();
+	}
 	Election election;
 	election.epoch = draft.data.epoch;
 	election.old_master = master.uid;

@@ -59,7 +59,7 @@ TEST_F(TablespaceDirectories, OfAKeptDirectoryGoWithItUnlessSomebodyElseRefersTo
 		refer(old, oid++, place);
 	refer("postgres", 1, shared);
 	refer("postgres.diverged-20261122T000002Z", 1, kept_too);
-	EXPECT_EQ(tablespaces_in(paths_.root + "/" + old).size(), 4U);
+	EXPECT_EQ(tablespaces_in(paths_.root + "/" + old)->size(), 4U);
 	ASSERT_TRUE(remove_tablespaces_of_kept(paths_, paths_.root + "/" + old).ok());
 	EXPECT_FALSE(fs::exists(own));
 	EXPECT_TRUE(fs::exists(shared + "/PG_15"));

@@ -189,6 +189,13 @@ TEST(PromotedByHand, TheOldMasterOfAnElectionAndOneThatHandedOverAreNot) {
 	EXPECT_FALSE(plan_launcher(down(data)).note_primary);
 }
 
+TEST(PromotedByHand, AMasterThatAStoreOfBeforeHasForgottenWasNamed) {
+	LauncherInputs in = down(view());
+	in.dir.state.epoch = in.data->epoch.next();
+	EXPECT_EQ(plan_launcher(in).action, LauncherAction::StartStandby);
+	EXPECT_FALSE(plan_launcher(in).note_primary);
+}
+
 KeeperInputs keeper_of(const ClusterData &data) {
 	KeeperInputs in;
 	in.uid = KeeperUid{"k1"};
