@@ -1,6 +1,7 @@
 // Actions that take long: the launcher begins them as a task, and goes on looking.
 #include <algorithm>
 
+#include "launcher/archive.h"
 #include "launcher/clone.h"
 #include "launcher/diverged.h"
 #include "launcher/initdb.h"
@@ -85,6 +86,7 @@ bool Launcher::begin_rewind(const LauncherDecision &decision, Instant now) {
 	job.bin_path = options_.bin_path;
 	job.upstream = *server;
 	job.upstream_line = *line;
+	job.archiving = archive_parameters(data_->spec.pg_parameters);
 	return begin_task(
 	    "rewind", decision, [job] { return run_rewind(job); }, now);
 }

@@ -63,6 +63,7 @@ private:
 	void observe_directory(core::Instant now);
 	void observe_postmaster(core::Instant now);
 	void observe_task(core::Instant now);
+	void log_warnings();
 	void postmaster_ended(core::Instant now, const std::string &how);
 	void task_ended(core::Instant now, int wait_status);
 	void tidying_ended(core::Instant now, const core::Status &outcome, bool aborted);

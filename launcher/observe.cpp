@@ -169,9 +169,15 @@ void Launcher::report_end() {
 	unreported_end_.clear();
 }
 
+void Launcher::log_warnings() {
+	for (const auto &warning : task_->take_warnings())
+		spdlog::warn("{}: {}", task_name_, warning);
+}
+
 void Launcher::observe_task(Instant now) {
 	if (!task_)
 		return;
+	log_warnings();
 	if (const auto status = task_->poll_end()) {
 		task_ended(now, *status);
 		return;
@@ -187,6 +193,7 @@ void Launcher::observe_task(Instant now) {
 void Launcher::task_ended(Instant now, int wait_status) {
 	loop_.forget_fd(task_->output_fd());
 	task_->read_output(now);
+	log_warnings();
 	const core::Status outcome = task_->outcome(wait_status);
 	const bool aborted = task_aborted_;
 	const std::string last_line = task_->progress();

@@ -1,6 +1,7 @@
 #include "launcher/process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -13,6 +14,7 @@
 #include <utility>
 
 #include "store/files.h"
+#include "store/store.h"
 
 extern "C" char **environ;
 
@@ -146,6 +148,8 @@ core::Result<pid_t> start_command(const Command &command) {
 		return system_error("start " + command.argv[0]);
 	if (pid == 0) {
 		die_with(self);
+		if (command.own_group)
+			::setpgid(0, 0);
 		::dup2(input.get(), STDIN_FILENO);
 		if (command.discard_output)
 			::dup2(null.get(), STDOUT_FILENO);
@@ -202,6 +206,10 @@ void say(const std::string &line) {
 	[[maybe_unused]] const bool written = store::write_all(STDOUT_FILENO, line + "\n");
 }
 
+void warn(const std::string &line) {
+	say(std::string(warning_mark) + line);
+}
+
 core::Status status_of(const Command &command, int wait_status) {
 	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0)
 		return {};
@@ -214,6 +222,31 @@ core::Status run_command(const Command &command) {
 	if (!pid.ok())
 		return pid.error();
 	const auto ended = wait_for(*pid, command);
+	return ended.ok() ? status_of(command, *ended) : core::Status(ended.error());
+}
+
+core::Status run_command_for(Command command, core::Duration bound) {
+	command.own_group = true;
+	const auto pid = start_command(command);
+	if (!pid.ok())
+		return pid.error();
+	const OwnedFd end = open_pidfd(*pid);
+	const core::Instant until = store::now() + bound;
+	pollfd waiting = {end.get(), POLLIN, 0};
+	int ready = 0;
+	while (ready == 0 && store::now() < until) {
+		const auto left =
+		    std::clamp(until - store::now(), core::Duration(0), core::Duration(core::seconds(60)));
+		ready = ::poll(&waiting, 1, static_cast<int>(core::to_ms(left)) + 1);
+		if (ready < 0 && errno == EINTR)
+			ready = 0;
+	}
+	if (ready <= 0)
+		::kill(-*pid, SIGKILL);
+	const auto ended = wait_for(*pid, command);
+	if (ready <= 0)
+		return core::Error{core::ErrorKind::Unknown, command.argv[0] + " had not ended after " +
+		                                                 core::format_duration(bound)};
 	return ended.ok() ? status_of(command, *ended) : core::Status(ended.error());
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/base/time.h"
 
 namespace stolon::launcher {
 
@@ -43,6 +44,7 @@ struct Command {
 	bool discard_errors = false;  ///< so does stderr
 	bool errors_too = false;      ///< stderr goes where stdout goes
 	int output_fd = -1;           ///< stdout goes there (run_command only); little is written
+	bool own_group = false;       ///< it leads a process group of its own
 };
 
 /// Puts every signal back to its default and unblocks all (LESSONS D-7). For a child, before exec.
@@ -57,9 +59,19 @@ std::string describe_exit(int wait_status);
 /// A line of a task's progress, on stdout.
 void say(const std::string &line);
 
+/// Stands before a line of a task's output that the operator has to see, whatever comes then.
+inline constexpr std::string_view warning_mark = "\x02";
+
+/// Such a line, without the mark: it gets into the launcher's log.
+void warn(const std::string &line);
+
 /// Runs a command in this process's group and waits for its end. The command dies with us. Fails
 /// when it cannot be started or does not exit with 0; then the message says how it ended.
 core::Status run_command(const Command &command);
+
+/// The same, in a process group of its own, all of which is killed when the command has not ended
+/// after `bound`: Unknown.
+core::Status run_command_for(Command command, core::Duration bound);
 
 /// Runs a command in the same way, and gives each line of its stdout to `line` while it runs.
 /// Returns its wait status, whatever that is.

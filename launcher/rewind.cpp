@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "launcher/archive.h"
 #include "launcher/common_wal.h"
 #include "launcher/diverged.h"
 #include "launcher/entries.h"
@@ -176,7 +177,28 @@ Status rewind_noted(const RewindJob &job, bool archive) {
 	return write_state(pgdata, job.state);
 }
 
-Status rewind(const RewindJob &job, const core::DataState &before, const Examination &found) {
+using Files = std::vector<std::string>;
+
+Files archive_waiting(const RewindJob &job) {
+	ArchiveJob archive;
+	archive.bin_path = job.bin_path;
+	archive.pgdata = job.paths.pgdata();
+	archive.parameters = job.archiving;
+	return archive_waiting_wal(archive);
+}
+
+/// Not archived is not lost, and so no reason to go without a standby: the others have what is in
+/// common, and the WAL itself is kept as long as there is room.
+void keep_from_rewind(const RewindJob &job, const Files &unarchived, const std::string &kept) {
+	if (unarchived.empty())
+		return;
+	const auto done = keep_unarchived(job.paths.pgdata(), unarchived, kept);
+	warn("WAL that is not archived is " +
+	     (done.ok() ? "kept in \"" + kept + "/unarchived\"" : "not kept: " + done.error().message));
+}
+
+Status rewind(const RewindJob &job, const core::DataState &before, const Examination &found,
+              Files unarchived) {
 	const auto kept = keep_diverged_wal(job.paths, job.identity, before, job.state.db, found);
 	if (!kept.ok())
 		return kept.error();
@@ -184,6 +206,10 @@ Status rewind(const RewindJob &job, const core::DataState &before, const Examina
 	if (auto done = recover(job, found); !done.ok())
 		return unusable("the server cannot be recovered", done);
 	FAULT_POINT("rewind-recovered");
+	// Recovery may have completed another file.
+	if (unarchived.empty() && !found.control.clean)
+		unarchived = archive_waiting(job);
+	keep_from_rewind(job, unarchived, *kept);
 	const bool archive = has_restore_command(job);
 	std::vector<std::string> trial = {"--dry-run"};
 	if (archive)
@@ -242,6 +268,7 @@ Status run_rewind(const RewindJob &job) {
 	if (auto done = remove_half_made(job.paths, job.identity, job.paths.saving(job.state.db));
 	    !done.ok())
 		return done;
+	const Files unarchived = archive_waiting(job);
 	say("looking where the WAL has diverged");
 	const auto found = examine(job.bin_path, pgdata, job.upstream_line);
 	if (!found.ok())
@@ -252,7 +279,7 @@ Status run_rewind(const RewindJob &job) {
 	    !done.ok())
 		return done;
 	return found->back.way == core::Way::Follow ? follow(job, *found)
-	                                            : rewind(job, there.state, *found);
+	                                            : rewind(job, there.state, *found, unarchived);
 }
 
 }  // namespace stolon::launcher

@@ -2,6 +2,7 @@
 // has diverged, otherwise by pg_rewind, after what only they have was copied to a directory beside.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "core/base/result.h"
@@ -18,6 +19,7 @@ struct RewindJob {
 	std::string bin_path;   ///< of PostgreSQL's programs
 	UpstreamServer upstream;
 	core::Lineage upstream_line;  ///< with its present timeline; it has written a checkpoint there
+	std::map<std::string, std::string> archiving;  ///< the spec's archive_parameters()
 };
 
 /// Blocks; for a task of its own. No process of the server may be left. Progress goes to stdout and

@@ -103,6 +103,11 @@ bool Task::read_output(core::Instant now) {
 					partial_ += c;
 				continue;
 			}
+			if (partial_.starts_with(warning_mark)) {
+				partial_.erase(0, warning_mark.size());
+				if (warnings_.size() < max_lines)
+					warnings_.push_back(partial_);
+			}
 			if (partial_.starts_with(error_mark))
 				error_ = partial_.substr(error_mark.size());
 			else if (!partial_.empty())

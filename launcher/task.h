@@ -8,6 +8,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/base/result.h"
 #include "core/base/time.h"
@@ -31,6 +33,8 @@ public:
 	bool read_output(core::Instant now);
 	/// The newest line, for the node's message.
 	std::string progress() const { return lines_.empty() ? std::string() : lines_.back(); }
+	/// What it has warned of since the last call.
+	std::vector<std::string> take_warnings() { return std::exchange(warnings_, {}); }
 	/// When something came last: a task that is silent for too long has no progress (LESSONS C-6).
 	core::Instant last_output_at() const { return last_output_at_; }
 	/// Kills the whole group. The end is reported by SIGCHLD.
@@ -52,6 +56,7 @@ private:
 	std::string partial_;
 	std::string error_;
 	std::deque<std::string> lines_;
+	std::vector<std::string> warnings_;
 	core::Instant last_output_at_;
 };
 

@@ -51,6 +51,21 @@ TEST_F(Tasks, a_task_that_succeeds_tells_its_progress) {
 	EXPECT_EQ(task->progress(), "second");
 }
 
+TEST_F(Tasks, what_a_task_warns_of_is_not_lost_among_its_progress) {
+	auto task = Task::start(
+	    [] {
+		    warn("look here");
+		    for (int i = 0; i < 20; ++i)
+			    say("line");
+		    return core::Status();
+	    },
+	    -1);
+	ASSERT_TRUE(task.ok());
+	EXPECT_TRUE(task->outcome(wait_for(*task)).ok());
+	EXPECT_EQ(task->take_warnings(), std::vector<std::string>{"look here"});
+	EXPECT_TRUE(task->take_warnings().empty());
+}
+
 TEST_F(Tasks, a_task_that_fails_says_why) {
 	auto task = Task::start([]() -> core::Status { return core::invalid("no room"); }, -1);
 	ASSERT_TRUE(task.ok());
