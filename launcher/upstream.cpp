@@ -16,12 +16,15 @@ constexpr int psql_bad_connection = 2;
 
 std::string connection_string(const UpstreamServer &server, const std::string &application_name,
                               const std::string &database) {
+	// `options` is about the server's side: see primary_conninfo (core/pgconf). The disk here may
+	// pause for longer under a copy than under a standby.
 	std::string text = "host=" + quote_conninfo(server.host) +
 	                   " port=" + std::to_string(server.port) +
 	                   " user=" + quote_conninfo(server.user) +
 	                   " application_name=" + quote_conninfo(application_name) +
 	                   " connect_timeout=10 keepalives_idle=5 keepalives_interval=2 "
-	                   "keepalives_count=3 tcp_user_timeout=10000";
+	                   "keepalives_count=3 tcp_user_timeout=10000 "
+	                   "options='-c tcp_user_timeout=120000'";
 	if (!database.empty())
 		text += " dbname=" + quote_conninfo(database);
 	if (!server.sslmode.empty())

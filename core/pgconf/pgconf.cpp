@@ -135,6 +135,10 @@ std::string conninfo(const NodeSettings &node, const ClusterSpec &spec, const Db
 	    {"keepalives_interval", std::to_string(fifth)},
 	    {"keepalives_count", "2"},
 	    {"tcp_user_timeout", std::to_string(stream_timeout_ms(spec))},
+	    // On the server's side. A walsender that is told to end sends a message first, and a
+	    // receiver that is stopped never takes it; a checkpoint that has to invalidate its slot
+	    // would wait with it.
+	    {"options", "-c tcp_user_timeout=60000"},
 	};
 	std::string text;
 	for (const auto &[name, value] : options) {

@@ -85,7 +85,8 @@ TEST_F(PgConfServer, ReadsBackEveryValueAsItWasMeant) {
 	     "host='fe80::1%eth0' port='5433' user='o\\'b\\\\r d' "
 	     "passfile='/a b/\\'c\\'/\\\\n.pgpass' application_name='stolon_0a1b2c3d' "
 	     "sslmode='prefer' connect_timeout='2' keepalives='1' keepalives_idle='1' "
-	     "keepalives_interval='1' keepalives_count='2' tcp_user_timeout='5000'"},
+	     "keepalives_interval='1' keepalives_count='2' tcp_user_timeout='5000' "
+	     "options='-c tcp_user_timeout=60000'"},
 	};
 	for (const auto &[name, expected] : cases)
 		EXPECT_EQ(value(*conf, name), expected) << name;

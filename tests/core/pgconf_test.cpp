@@ -85,7 +85,8 @@ wal_sender_timeout = 5000
 primary_conninfo = 'host=''10.0.0.2'' port=''5433'' user=''stolon_repl'' )"
 	          R"(passfile=''/data/replication.pgpass'' application_name=''stolon_0a1b2c3d'' )"
 	          R"(sslmode=''prefer'' connect_timeout=''2'' keepalives=''1'' keepalives_idle=''1'' )"
-	          R"(keepalives_interval=''1'' keepalives_count=''2'' tcp_user_timeout=''5000'''
+	          R"(keepalives_interval=''1'' keepalives_count=''2'' tcp_user_timeout=''5000'' )"
+	          R"(options=''-c tcp_user_timeout=60000'''
 primary_slot_name = 'stolon_0a1b2c3d'
 work_mem = '64MB'
 )");
