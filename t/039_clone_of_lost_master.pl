@@ -65,7 +65,8 @@ walk($lab, $node, 'clone-whole hold');
 my ($copy) = clones($node);
 my $inode = (stat $copy)[1];
 $lab->fault('kill-node', $old);
-kill 'CONT', $walreceiver;
+# It ends before it reads what had been sent to it already.
+kill $_, $walreceiver for 'TERM', 'CONT';
 $lab->wait_for_master_other_than($old);
 $lab->lab('start', $node);
 $lab->lab('start', $old);
