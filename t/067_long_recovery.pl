@@ -1,6 +1,6 @@
 # Goal: a master that does not come out of crash recovery is replaced; one that recovers in time goes on.
 # Method: one of the server's processes is killed, so that Postgres starts all of them again; a preloaded library makes the
-# recovery hang the second time.
+# recovery hang the second time, until another one has taken over.
 use strict;
 use warnings;
 
@@ -38,5 +38,5 @@ $lab->prove_failover(fault => sub {
 	my ($self, $old) = @_;
 	SickDisk::begin(data_of($old), 'block.fsync');
 	return crash($old);
-});
+}, heal => sub { SickDisk::end(data_of($_[1]), 'block.fsync') });
 done_testing();
