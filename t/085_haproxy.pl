@@ -43,7 +43,8 @@ sub ask {
 }
 
 my $old = $lab->master;
-StolonLab::poll_until('the master is told', sub { (ask("/primary/$old"))[0] == 200 });
+StolonLab::poll_until('the proxy knows of all', sub { !grep { (ask("/health/$_"))[0] != 200 } sort keys %$keepers });
+is((ask("/primary/$old"))[0], 200, 'the master is the primary');
 my ($standby) = grep { $_ ne $old } sort keys %$keepers;
 is((ask("/primary/$standby"))[0], 503, 'a standby is no primary');
 is((ask("/replica/$standby"))[0], 200, 'but a replica');

@@ -65,8 +65,8 @@ def wait_for_etcd(lab, timeout):
 
 
 def wait_for_cluster(lab, timeout):
-    """Until a master is writable, has the application's database, every node streams from it and
-    every proxy passes a write on."""
+    """Until a master is writable, has the application's database, every node streams from it (and
+    its keeper says so in etcd) and every proxy passes a write on."""
     waiter = Waiter(lab, timeout)
     sentinel = lab.names("sentinel")[0]
     state = {}
@@ -94,6 +94,12 @@ def wait_for_cluster(lab, timeout):
         if missing:
             raise NotYet(
                 f"no standby streams on {', '.join(missing)} from {state['master']}", missing[0]
+            )
+        silent = not_told(lab, state["master"])
+        if silent:
+            raise NotYet(
+                f"{', '.join(silent)} streams from {state['master']}, and etcd does not say so",
+                silent[0],
             )
 
     waiter.until(prepared)
@@ -143,6 +149,16 @@ def not_streaming(lab, master):
         if row != [["streaming", address, str(port)]]:
             missing.append(name)
     return missing
+
+
+def not_told(lab, master):
+    """The nodes (other than the master) whose keepers have not yet published that they stream: a
+    moment after the servers know, and only then do the sentinel and the proxies."""
+    nodes = [name for name in lab.names("node") if name != master]
+    try:
+        return [name for name in nodes if not lab.published(f"keepers/info/{name}").get("streaming")]
+    except (OSError, ValueError):
+        return nodes
 
 
 def write_through(lab, proxy):

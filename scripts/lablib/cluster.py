@@ -427,10 +427,14 @@ class Lab:
 
     # Asking the members
 
-    def clusterdata(self):
+    def published(self, key):
+        """What is under the cluster's key in etcd; {}: nothing."""
         with self.network.at_client():
-            text = self.etcd().get(f"{PREFIX}/{CLUSTER}/clusterdata")
+            text = self.etcd().get(f"{PREFIX}/{CLUSTER}/{key}")
         return json.loads(text) if text else {}
+
+    def clusterdata(self):
+        return self.published("clusterdata")
 
     def master(self):
         """The name of the node that the view names, or ""."""
