@@ -9,6 +9,7 @@
 
 #include "launcher/entries.h"
 #include "launcher/process.h"
+#include "launcher/server_setting.h"
 #include "store/files.h"
 
 namespace stolon::launcher {
@@ -34,19 +35,7 @@ bool is_archivable(std::string_view name) {
 
 /// A parameter's value, with that of the spec in force. An older PostgreSQL does not know each.
 Result<std::string> setting(const ArchiveJob &job, const std::string &name) {
-	Command command;
-	command.argv = {job.bin_path + "/postgres", "-D", job.pgdata, "-C", name};
-	for (const auto &[parameter, value] : job.parameters) {
-		command.argv.emplace_back("-c");
-		command.argv.push_back(parameter + "=" + value);
-	}
-	command.discard_errors = true;
-	constexpr std::size_t max_size = 64 * 1024;
-	auto text = text_of_command(command, max_size);
-	if (text.ok())
-		while (text->ends_with('\n'))
-			text->pop_back();
-	return text;
+	return server_setting(job.bin_path, job.pgdata, name, job.parameters, Errors::Discard);
 }
 
 /// The archive_command; or why there is none to be run.

@@ -18,6 +18,7 @@
 #include "launcher/node_files.h"
 #include "launcher/postmaster_file.h"
 #include "launcher/process.h"
+#include "launcher/server_setting.h"
 #include "store/files.h"
 
 namespace stolon::launcher {
@@ -80,11 +81,9 @@ Status recover(const RewindJob &job, const Examination &found) {
 
 /// Whether the archive can give back WAL that is not here any more.
 bool has_restore_command(const RewindJob &job) {
-	Command command;
-	command.argv = {job.bin_path + "/postgres", "-D", job.paths.pgdata(), "-C", "restore_command"};
-	constexpr std::size_t longest = 16 * 1024;
-	const auto text = text_of_command(command, longest);
-	return text.ok() && text->find_first_not_of(" \n") != std::string::npos;
+	const auto text =
+	    server_setting(job.bin_path, job.paths.pgdata(), "restore_command", {}, Errors::Tell);
+	return text.ok() && text->find_first_not_of(' ') != std::string::npos;
 }
 
 Command rewind_command(const RewindJob &job, const std::vector<std::string> &options) {

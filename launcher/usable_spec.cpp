@@ -1,6 +1,6 @@
 #include "launcher/usable_spec.h"
 
-#include "launcher/process.h"
+#include "launcher/server_setting.h"
 
 namespace stolon::launcher {
 
@@ -8,19 +8,11 @@ namespace {
 
 using Parameters = std::map<std::string, std::string>;
 
-bool accepts(const std::string &bin_path, const std::string &pgdata, const Parameters &parameters,
-             bool discard_errors) {
-	Command command;
+bool accepts(const std::string &bin_path, const std::string &pgdata, Parameters parameters,
+             Errors errors) {
 	// Without stolon.conf, which may hold what is to be judged.
-	command.argv = {bin_path + "/postgres", "-D", pgdata, "-C", "port", "-c",
-	                "config_file=/dev/null"};
-	for (const auto &[name, value] : parameters) {
-		command.argv.emplace_back("-c");
-		command.argv.push_back(name + "=" + value);
-	}
-	command.discard_output = true;
-	command.discard_errors = discard_errors;
-	return run_command(command).ok();
+	parameters["config_file"] = "/dev/null";
+	return server_setting(bin_path, pgdata, "port", parameters, errors).ok();
 }
 
 }  // namespace
@@ -29,11 +21,11 @@ UsableSpec usable_spec(const std::string &bin_path, const std::string &pgdata,
                        const core::ClusterSpec &spec) {
 	UsableSpec usable{spec, {}};
 	Parameters &parameters = usable.spec.pg_parameters;
-	if (parameters.empty() || accepts(bin_path, pgdata, parameters, true) ||
-	    !accepts(bin_path, pgdata, {}, true))
+	if (parameters.empty() || accepts(bin_path, pgdata, parameters, Errors::Discard) ||
+	    !accepts(bin_path, pgdata, {}, Errors::Discard))
 		return usable;
 	std::erase_if(parameters, [&](const auto &parameter) {
-		if (accepts(bin_path, pgdata, {parameter}, false))
+		if (accepts(bin_path, pgdata, {parameter}, Errors::Tell))
 			return false;
 		usable.left_out.push_back(parameter.first);
 		return true;

@@ -70,11 +70,27 @@ std::variant<ChangeBase, Failure> load_for_change(store::Store &store,
 		return *failure;
 	}
 	ClusterView &view = std::get<ClusterView>(loaded);
-	if (!view.data || !read || read->kvs.empty()) {
+	if (!read) {
+		return fail(common, read.error());
+	}
+	if (!view.data || read->kvs.empty()) {
 		return fail(program::ExitFailed,
 		            "cluster \"" + common.cluster_name + "\" is not initialised");
 	}
 	return ChangeBase{std::move(read->kvs.front()), std::move(view)};
+}
+
+core::Result<bool> put_clusterdata(store::Store &store, const program::CommonOptions &common,
+                                   std::int64_t revision, const core::ClusterData &data) {
+	const std::string key = keys_of(common).clusterdata();
+	store::TxnRequest request;
+	request.compares = {{store::Compare::Field::ModRevision, key, revision}};
+	request.then_ops = {store::Op::put(key, core::clusterdata_to_text(data))};
+	auto response = program::txn_and_wait(store, std::move(request), store_timeout);
+	if (!response) {
+		return response.error();
+	}
+	return response->succeeded;
 }
 
 std::variant<ClusterView, Failure> load_initialised(const program::CommonOptions &common) {

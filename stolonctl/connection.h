@@ -41,6 +41,11 @@ struct ChangeBase {
 std::variant<ChangeBase, Failure> load_for_change(store::Store &store,
                                                   const program::CommonOptions &common);
 
+/// Puts clusterdata in the place of that of `revision`; false: they have changed meanwhile, and
+/// nothing was put.
+core::Result<bool> put_clusterdata(store::Store &store, const program::CommonOptions &common,
+                                   std::int64_t revision, const core::ClusterData &data);
+
 core::Keys keys_of(const program::CommonOptions &common);
 
 }  // namespace stolon::ctl

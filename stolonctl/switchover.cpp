@@ -71,23 +71,16 @@ core::Result<core::ClusterData> read_cluster(store::Store &store, const core::Ke
 /// Puts what was asked for; false: clusterdata has changed since it was read, nothing was put.
 core::Result<bool> put_request(store::Store &store, const program::CommonOptions &common,
                                std::int64_t revision, const core::ClusterData &data) {
-	const std::string key = keys_of(common).clusterdata();
-	store::TxnRequest request;
-	request.compares = {{store::Compare::Field::ModRevision, key, revision}};
-	request.then_ops = {store::Op::put(key, core::clusterdata_to_text(data))};
-	auto response = program::txn_and_wait(store, std::move(request), store_timeout);
-	if (response) {
-		return response->succeeded;
-	}
+	auto put = put_clusterdata(store, common, revision, data);
 	// A write without an answer may have happened.
-	if (response.error().kind == core::ErrorKind::Unknown) {
+	if (!put && put.error().kind == core::ErrorKind::Unknown) {
 		const auto now = read_cluster(store, keys_of(common));
 		if (now && now->switchover && now->switchover->id == data.switchover->id &&
 		    now->switchover->cancel == data.switchover->cancel) {
 			return true;
 		}
 	}
-	return response.error();
+	return put;
 }
 
 /// Until the operation is over, which it is to be by the outcome `wanted`.

@@ -5,7 +5,6 @@
 #include "stolonctl/commands.h"
 #include "stolonctl/connection.h"
 #include "stolonctl/spec_warnings.h"
-#include "store/program/blocking.h"
 
 namespace stolon::ctl {
 
@@ -18,50 +17,33 @@ enum class Outcome { Done, NothingToDo, Raced, Failed };
 /// One read, change and write; Raced: the sentinel has written in between.
 Outcome attempt(store::Store &store, const program::CommonOptions &common,
                 const core::Json &patch) {
-	const std::string key = keys_of(common).clusterdata();
-	store::RangeRequest range;
-	range.key = key;
-	const auto read = program::range_and_wait(store, std::move(range), store_timeout);
-	if (!read) {
-		fail(common, read.error());
+	auto loaded = load_for_change(store, common);
+	if (std::holds_alternative<Failure>(loaded)) {
 		return Outcome::Failed;
 	}
-	if (read->kvs.empty()) {
-		fail(program::ExitFailed, "cluster \"" + common.cluster_name + "\" is not initialised");
-		return Outcome::Failed;
-	}
-	auto data = core::parse_clusterdata(read->kvs.front().value);
-	if (!data) {
-		fail(program::ExitFailed, data.error().message);
-		return Outcome::Failed;
-	}
-	auto spec = core::patch_spec(data->spec, patch);
+	auto &[read, view] = std::get<ChangeBase>(loaded);
+	core::ClusterData &data = *view.data;
+	auto spec = core::patch_spec(data.spec, patch);
 	if (!spec) {
 		fail(program::ExitFailed, "the patch is refused: " + spec.error().message);
 		return Outcome::Failed;
 	}
-	if (*spec == data->spec) {
-		print_spec_warnings(*spec, &*data);
+	if (*spec == data.spec) {
+		print_spec_warnings(*spec, &data);
 		return Outcome::NothingToDo;
 	}
-	data->spec = *std::move(spec);
-	++data->generation;
-	store::TxnRequest request;
-	request.compares = {{store::Compare::Field::ModRevision, key, read->kvs.front().mod_revision}};
-	request.then_ops = {store::Op::put(key, core::clusterdata_to_text(*data))};
-	const auto response = program::txn_and_wait(store, std::move(request), store_timeout);
-	if (!response) {
-		// The same change once more does no harm if it was written.
-		if (response.error().kind == core::ErrorKind::Unknown) {
-			return Outcome::Raced;
-		}
-		fail(common, response.error());
+	data.spec = *std::move(spec);
+	++data.generation;
+	const auto put = put_clusterdata(store, common, read.mod_revision, data);
+	// The same change once more does no harm if it was written.
+	if (!put && put.error().kind != core::ErrorKind::Unknown) {
+		fail(common, put.error());
 		return Outcome::Failed;
 	}
-	if (!response->succeeded) {
+	if (!put || !*put) {
 		return Outcome::Raced;
 	}
-	print_spec_warnings(data->spec, &*data);
+	print_spec_warnings(data.spec, &data);
 	return Outcome::Done;
 }
 

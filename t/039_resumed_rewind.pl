@@ -23,20 +23,12 @@ sub kept_is_told {
 	return like(FaultPoints::slurp("$newest/REPORT.txt"), qr/^Commits: +1;/m, "$when: the report tells of the lost commit");
 }
 
-# The master is lost, and its launcher killed at each of the points; then it may go on. $result: what its log says then.
-sub survives {
+# $result: what its log says when it has gone on.
+sub survives_with {
 	my ($result, $first, @more) = @_;
-	my ($point, $mode) = (split(/ /, $first), 'kill');
-	my $old = $lab->master;
-	my $from = length launcher_log($lab, $old);
-	write_rows($lab, "before-$point", 100);
-	arm($lab, $old, $point, $mode);
-	lose_master($lab);
-	$lab->wait_for_master_other_than($old);
-	struck($lab, $old, $point, $mode);
-	walk($lab, $old, @more);
-	$lab->lab('start', $old);
-	check_end($lab, $point);
+	my $from = length launcher_log($lab, $lab->master);
+	my $old = survives($lab, $first, @more);
+	my ($point) = split / /, $first;
 	like(substr(launcher_log($lab, $old), $from), $result, "$point: it was continued in the right way");
 	kept_is_told($old, $point);
 	return;
@@ -46,21 +38,21 @@ my ($rewound, $cloned) = (qr/rewind: done: rewound to/, qr/the clone is in place
 my $not_cloned = qr/\A(?!.*clone \(L-15\)).*rewind \(L-22\)/s;
 
 # ---- As long as the old data are whole, the rewind begins again.
-survives($rewound,
+survives_with($rewound,
 	'ended-reaped', 'saving-announced', 'saving-copied hold', 'report-written', 'findings-written', 'aside-renamed hold',
 	'rewind-kept', 'rewind-signal-gone', 'rewind-recovered hold', 'rewind-tried', 'rewind-files-kept hold');
-survives($rewound, 'ended-released', 'aside-synced');
+survives_with($rewound, 'ended-released', 'aside-synced');
 
 # ---- From the note on they are not, and are replaced; also that can be interrupted.
-survives($cloned, 'rewind-noted', 'clone-copied', 'swap-node-files-moved hold', 'swap-old-aside', 'swap-note-gone');
-survives($cloned, 'rewind-rewound hold', 'clone-ours');
-survives($cloned, 'rewind-files-back', 'swap-place-free hold');
-survives($cloned, 'rewind-ready');
+survives_with($cloned, 'rewind-noted', 'clone-copied', 'swap-node-files-moved hold', 'swap-old-aside', 'swap-note-gone');
+survives_with($cloned, 'rewind-rewound hold', 'clone-ours');
+survives_with($cloned, 'rewind-files-back', 'swap-place-free hold');
+survives_with($cloned, 'rewind-ready');
 
 # ---- With the new state they are whole again.
-survives($not_cloned, 'rewind-whole');
-survives($not_cloned, 'rewind-note-gone');
-survives($not_cloned, 'rewind-unmarked hold');
+survives_with($not_cloned, 'rewind-whole');
+survives_with($not_cloned, 'rewind-note-gone');
+survives_with($not_cloned, 'rewind-unmarked hold');
 
 # ---- Nothing has diverged.
 my $old = $lab->master;

@@ -232,10 +232,6 @@ LauncherDecision without_db(const LauncherInputs &in) {
 	return wait("L-13", "waiting for the sentinel to give this keeper a db");
 }
 
-}  // namespace
-
-namespace {
-
 /// L-25. standby.signal is what tells; it is put back for the start.
 bool has_to_be_noted(const LauncherInputs &in, const LauncherDecision &decision) {
 	if (decision.action != LauncherAction::StartStandby || in.dir.is_standby ||

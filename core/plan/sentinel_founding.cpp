@@ -50,10 +50,6 @@ std::optional<SentinelDecision> found_cluster(const SentinelInputs &inputs, cons
 	return decision;
 }
 
-}  // namespace
-
-namespace {
-
 /// Why no empty first master is named: a new, empty cluster beside existing data would take its
 /// clients away from them. `except`: a keeper whose data do not count. "": nothing is in the way.
 std::string existing_data(const SentinelInputs &inputs, const KeeperUid &except) {

@@ -291,10 +291,9 @@ private:
 			return false;
 		core::Upstream upstream{decision_.target->host, decision_.target->port,
 		                        decision_.target->db};
-		std::string problem;
-		const core::ClusterSpec spec = usable_spec(data_->spec, &problem);
-		if (!problem.empty())
-			message_ = problem;
+		const core::ClusterSpec spec = parameters_.of(data_->spec);
+		if (!parameters_.problem().empty())
+			message_ = parameters_.problem();
 		const auto text = core::render_stolon_conf(node_settings(), spec, local_.state.db, upstream,
 		                                           decision_.electing);
 		if (!text)
@@ -410,6 +409,7 @@ private:
 	DiskWatch disk_;
 	Stream stream_;
 	Checkpoints checkpoints_;
+	UsableParameters parameters_;
 	bool promotion_asked_ = false;
 	std::uint64_t token_;
 	std::string configuration_;

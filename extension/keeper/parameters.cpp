@@ -34,16 +34,20 @@ std::string problem_of(const std::string &name, const std::string &value) {
 
 }  // namespace
 
-core::ClusterSpec usable_spec(const core::ClusterSpec &spec, std::string *problem) {
+core::ClusterSpec UsableParameters::of(const core::ClusterSpec &spec) {
+	if (spec.pg_parameters != given_) {
+		usable_ = spec.pg_parameters;
+		problem_.clear();
+		std::erase_if(usable_, [this](const auto &parameter) {
+			const std::string why = problem_of(parameter.first, parameter.second);
+			if (!why.empty())
+				problem_ = "pgParameters: " + why + "; it is left out";
+			return !why.empty();
+		});
+		given_ = spec.pg_parameters;
+	}
 	core::ClusterSpec usable = spec;
-	problem->clear();
-	std::erase_if(usable.pg_parameters, [problem](const auto &parameter) {
-		const std::string why = problem_of(parameter.first, parameter.second);
-		if (why.empty())
-			return false;
-		*problem = "pgParameters: " + why + "; it is left out";
-		return true;
-	});
+	usable.pg_parameters = usable_;
 	return usable;
 }
 

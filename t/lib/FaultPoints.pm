@@ -16,7 +16,7 @@ use Test::More;
 
 our @EXPORT_OK = qw(launcher_pid);
 our @EXPORT = qw(points_never_walked launcher_log lab_with_faults data_dir arm struck kill_launcher walk watch_copies lose_master
-  write_rows check_end);
+  write_rows check_end survives);
 
 my $top = abs_path(dirname(__FILE__) . '/../..');
 
@@ -200,6 +200,22 @@ sub lose_master {
 	kill 'STOP', $lab->server_process($old, qr/walsender/);
 	$lab->sql($old, "insert into acked select 'lost', n from generate_series(1, 5) n");
 	$lab->fault('kill-postgres', $old);
+	return $old;
+}
+
+# The master is lost, and its launcher killed at each of the points; then it may go on. Returns its name.
+sub survives {
+	my ($lab, $first, @more) = @_;
+	my ($point, $mode) = (split(/ /, $first), 'kill');
+	my $old = $lab->master;
+	write_rows($lab, "before-$point", 100);
+	arm($lab, $old, $point, $mode);
+	lose_master($lab);
+	$lab->wait_for_master_other_than($old);
+	struck($lab, $old, $point, $mode);
+	walk($lab, $old, @more);
+	$lab->lab('start', $old);
+	check_end($lab, $point);
 	return $old;
 }
 

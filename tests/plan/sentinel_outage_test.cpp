@@ -32,12 +32,18 @@ void restart(World &world, const std::string &keeper) {
 	world.info(keeper).streaming = false;
 }
 
-TEST(SentinelOutage, TheLastMasterGoesOnWhenAllOthersWereStartedAfterItsEnd) {
+/// All servers were down, and all are back.
+World after_the_outage() {
 	World world = before_the_outage();
 	world.pass(seconds(3));
 	restart(world, "k2");
 	restart(world, "k3");
 	come_back(world);
+	return world;
+}
+
+TEST(SentinelOutage, TheLastMasterGoesOnWhenAllOthersWereStartedAfterItsEnd) {
+	World world = after_the_outage();
 	const SentinelDecision decision = world.plan();
 	ASSERT_TRUE(decision.write);
 	EXPECT_EQ(rule_of(decision), "S-07");
@@ -62,21 +68,13 @@ TEST(SentinelOutage, AStandbyThatHasOutlivedTheMasterTakesOverAtOnce) {
 }
 
 TEST(SentinelOutage, AMasterWhosePostmasterCrashedAloneIsReplaced) {
-	World world = before_the_outage();
-	world.pass(seconds(3));
-	restart(world, "k2");
-	restart(world, "k3");
-	come_back(world);
+	World world = after_the_outage();
 	world.beat_of("k1").beat.found_down = false;
 	EXPECT_EQ(rule_of(world.plan()), "S-06");
 }
 
 TEST(SentinelOutage, AnUnfitMasterIsReplacedByWhoeverIsThere) {
-	World world = before_the_outage();
-	world.pass(seconds(3));
-	restart(world, "k2");
-	restart(world, "k3");
-	come_back(world);
+	World world = after_the_outage();
 	world.beat_of("k1").beat.unfit = "the disk is full";
 	EXPECT_EQ(rule_of(world.plan()), "S-06");
 }
