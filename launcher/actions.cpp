@@ -116,9 +116,10 @@ bool Launcher::reap_now(Instant now) {
 
 bool Launcher::release_now(Instant now) {
 	ServerEnd end;
-	end.found_down = last_exit_.empty();
-	end.reason =
-	    end.found_down ? "the server was not running when the launcher started" : last_exit_;
+	end.found_down = last_exit_.empty() && gone_back_.empty();
+	end.reason = !gone_back_.empty() ? gone_back_
+	             : end.found_down    ? "the server was not running when the launcher started"
+	                                 : last_exit_;
 	// What is at rest does not change any more; a release that has to be repeated need not look
 	// again.
 	if (!end_known_) {
@@ -128,7 +129,9 @@ bool Launcher::release_now(Instant now) {
 			spdlog::info("the server was shut down cleanly, its WAL ends on {}",
 			             wal_end_->to_string());
 	}
-	end.clean_end = wal_end_;
+	// The end of an older state is not that of what the master has acknowledged.
+	if (gone_back_.empty())
+		end.clean_end = wal_end_;
 	releaser_.release(dir_.state.db, end, request_timeout(), now, [this] {
 		const std::string outcome =
 		    "mastership of db " + dir_.state.db.value + ": " + releaser_.last_outcome();
@@ -259,6 +262,7 @@ void Launcher::watch(Postmaster postmaster, PgState state, Instant now) {
 	started_at_ = now;
 	memory_.reset();
 	end_known_ = false;
+	told_checked_ = {};
 	pg_is_primary_ = false;
 	was_up_ = state == PgState::Running;
 	loop_.on_readable(pg_->pidfd(), [this] { loop_.wake(); });

@@ -103,6 +103,7 @@ Instant Launcher::step(Instant now) {
 	LauncherDecision decision;
 	for (int i = 0; i < max_actions_per_step; ++i) {
 		observe_directory(now);
+		compare_with_told();
 		decision = core::plan_launcher(inputs(now));
 		if (!act(decision, now))
 			break;

@@ -61,6 +61,7 @@ private:
 	void observe_times();
 	void observe_uid();
 	void observe_directory(core::Instant now);
+	void compare_with_told();
 	void observe_postmaster(core::Instant now);
 	void observe_task(core::Instant now);
 	void log_warnings();
@@ -154,6 +155,8 @@ private:
 	core::Instant ended_at_;
 	bool end_known_ = false;  ///< `wal_end_` is of the server that ended last
 	std::optional<core::WalPosition> wal_end_;
+	core::WalPosition told_checked_;  ///< whether the WAL is here that the last beat told of
+	std::string gone_back_;           ///< it is not: a sentence
 	DataPosition position_of_data_;  ///< read while its cluster has no view
 	core::Duration fail_interval_of_data_{0};
 	std::string last_exit_, unreported_end_;

@@ -8,6 +8,7 @@
 
 #include "launcher/diverged.h"
 #include "launcher/launcher.h"
+#include "launcher/told_wal.h"
 #include "spdlog/spdlog.h"
 
 namespace stolon::launcher {
@@ -111,6 +112,27 @@ void Launcher::observe_directory(Instant now) {
 		// The file of a dead server, perhaps from before our time.
 		memory_ = file->memory;
 	}
+}
+
+/// While this launcher watched the server, its disk cannot have gone back.
+void Launcher::compare_with_told() {
+	if (pg_ || task_ || leftovers_ || (!last_exit_.empty() && gone_back_.empty()))
+		return;
+	const core::WalPosition told =
+	    dir_.kind == core::DataKind::Ours ? releaser_.told(dir_.state.db) : core::WalPosition();
+	if (told == told_checked_)
+		return;
+	told_checked_ = told;
+	gone_back_.clear();
+	if (!told.lsn.valid())
+		return;
+	const auto has_it = has_wal_up_to(options_.bin_path, paths_.pgdata(), told);
+	if (!has_it.ok())
+		spdlog::warn("whether the data are as new as their last beat is not known: {}",
+		             has_it.error().message);
+	else if (!*has_it)
+		gone_back_ =
+		    "its server told the cluster of WAL up to " + told.to_string() + ", which is not here";
 }
 
 void Launcher::observe_postmaster(Instant now) {
@@ -313,6 +335,7 @@ core::LauncherInputs Launcher::inputs(Instant now) const {
 		in.must_release = same_cluster && releaser_.is_needed(dir_.state.db);
 		in.released_revision = releaser_.released_revision(dir_.state.db);
 	}
+	in.gone_back = gone_back_;
 	in.ended_at = ended_at_;
 	in.retry_at = backoff_.retry_at();
 	in.retry_reason = backoff_.reason();

@@ -51,6 +51,11 @@ bool Releaser::is_needed(const core::DbUid &db) const {
 	return is_of(view_, db) && !view_.beat.released;
 }
 
+core::WalPosition Releaser::told(const core::DbUid &db) const {
+	const bool tells = view_.beat_revision != 0 && view_.beat.db == db && view_.beat.writable;
+	return tells && view_.beat.position.lsn.valid() ? view_.beat.position : core::WalPosition();
+}
+
 std::int64_t Releaser::released_revision(const core::DbUid &db) const {
 	return is_of(view_, db) && view_.beat.released ? view_.beat_revision : 0;
 }

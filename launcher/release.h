@@ -40,6 +40,8 @@ public:
 
 	/// The master is `db`, its last beat is of the present naming, and was not released.
 	bool is_needed(const core::DbUid &db) const;
+	/// How far the WAL of `db` had been flushed when it beat last as a primary; invalid: never.
+	core::WalPosition told(const core::DbUid &db) const;
 	/// mod_revision of the `released` beat of `db` under the present naming; 0: there is none.
 	std::int64_t released_revision(const core::DbUid &db) const;
 

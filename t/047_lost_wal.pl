@@ -16,7 +16,7 @@ use Test::More;
 my $segment = 16 * 2**20;
 my $lab = StolonLab->new(spec => {
 	failInterval => '3s', sleepInterval => '1s', maxSlotWalKeepSize => 4 * $segment, standbyRepairTimeout => '8s',
-	pgParameters => { min_wal_size => '32MB', max_wal_size => '32MB', checkpoint_timeout => '1h' } });
+	pgParameters => { wal_keep_size => '0', min_wal_size => '32MB', max_wal_size => '32MB', checkpoint_timeout => '1h' } });
 my $master = $lab->master;
 my ($away, $other) = grep { $_ ne $master } $lab->nodes;
 my $db = db_of($lab, $away);

@@ -19,7 +19,7 @@ END { system 'rm', '-rf', $archive if $archive && -d $archive }
 my $segment = 16 * 2**20;
 my $lab = StolonLab->new(spec => {
 	failInterval => '3s', sleepInterval => '1s', maxSlotWalKeepSize => 2 * $segment, standbyRepairTimeout => '8s',
-	pgParameters => { min_wal_size => '32MB', max_wal_size => '32MB', checkpoint_timeout => '1h', archive_mode => 'on',
+	pgParameters => { wal_keep_size => '0', min_wal_size => '32MB', max_wal_size => '32MB', checkpoint_timeout => '1h', archive_mode => 'on',
 		archive_command => "test ! -f $archive/%f && cp %p $archive/%f",
 		restore_command => "test -f $archive/%f && sleep 1 && cp $archive/%f %p" } });
 my $master = $lab->master;

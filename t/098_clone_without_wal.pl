@@ -18,7 +18,7 @@ use Test::More;
 my $segment = 16 * 2**20;
 my $lab = StolonLab->new(spec => {
 	failInterval => '3s', sleepInterval => '1s', maxSlotWalKeepSize => 2 * $segment, standbyRepairTimeout => '5s',
-	pgParameters => { min_wal_size => '32MB', max_wal_size => '32MB', checkpoint_timeout => '1h' } });
+	pgParameters => { wal_keep_size => '0', min_wal_size => '32MB', max_wal_size => '32MB', checkpoint_timeout => '1h' } });
 my $master = $lab->master;
 my ($standby) = grep { $_ ne $master } $lab->nodes;
 my $epoch = $lab->clusterdata->{epoch};

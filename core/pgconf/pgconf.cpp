@@ -202,6 +202,10 @@ void write_replication_settings(ConfText &out, const ClusterSpec &spec, bool ele
 	out.set("wal_log_hints", "on");
 	out.number("max_wal_senders", senders);
 	out.number("max_replication_slots", senders);
+	// Slots keep nothing for a former primary, which itself removes the WAL back to where it and its
+	// successor parted: then it can only be cloned.
+	if (!user_value(spec, "wal_keep_size"))
+		out.set("wal_keep_size", "128MB");
 	if (!user_value(spec, "max_slot_wal_keep_size"))
 		out.number("max_slot_wal_keep_size", slot_bound(spec));
 	out.set("recovery_target_timeline", "latest");

@@ -77,6 +77,9 @@ struct LauncherInputs {
 	/// The master's lease was last beaten by this directory's db under the present naming, and the
 	/// beat has not been replaced by `released`.
 	bool must_release = false;
+	/// A clause: the last beat of the data that lie here told of WAL that is not here. Empty: it
+	/// is, or that is not known.
+	std::string gone_back;
 	/// mod_revision of our `released` beat under the present naming; 0: none outstanding.
 	std::int64_t released_revision = 0;
 	Instant ended_at;  ///< when the last postmaster was seen to be gone; else the launcher's start
@@ -179,6 +182,8 @@ struct LauncherDecision {
 ///       keepDiverged: Tidy, but never before the present data are known to be good.
 ///  L-25 what is started as a standby has been a primary's, and the view does not know why: it is
 ///       noted, so that nobody takes its timeline for another of the same number (K-12, S-11).
+///  L-26 what should go on as the master, or may be named again, lacks WAL that its own beats have
+///       told of: Refuse. Its disk was restored from an older state.
 ///  L-20 the store is silent for longer than its patience: StartStandby that follows nobody.
 LauncherDecision plan_launcher(const LauncherInputs &inputs);
 

@@ -33,7 +33,8 @@ MaybeDecision while_up(const LauncherInputs &in);
 
 /// L-14, L-15, L-16, L-22: the directory does not hold what the view wants (launcher_data.cpp).
 LauncherDecision other_data(const LauncherInputs &in, const Db &wanted);
-/// L-17 .. L-20: the directory holds what the view wants, and nothing runs (launcher_start.cpp).
+/// L-17 .. L-20, L-26: the directory holds what the view wants, and nothing runs
+/// (launcher_start.cpp).
 LauncherDecision start(const LauncherInputs &in, const Db &wanted);
 
 }  // namespace stolon::core::launching

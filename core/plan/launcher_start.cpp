@@ -1,4 +1,4 @@
-// L-17 .. L-20: as what the data that the view wants are started.
+// L-17 .. L-20, L-26: as what the data that the view wants are started.
 #include "core/plan/launcher_rules.h"
 
 namespace stolon::core::launching {
@@ -70,6 +70,20 @@ LauncherDecision as_standby(const LauncherInputs &in, const Db &wanted) {
 	return start_standby("L-19", wanted.follow, "a standby of db " + wanted.follow.value);
 }
 
+/// L-26.
+MaybeDecision refuse_older_state(const LauncherInputs &in, const Db &wanted) {
+	const ClusterData &data = *in.data;
+	const bool may_be_master =
+	    data.master == wanted.uid || (data.election && data.election->old_master == wanted.uid);
+	if (in.gone_back.empty() || !may_be_master)
+		return {};
+	return decide(Action::Refuse, "L-26",
+	              in.gone_back +
+	                  ": these data are older than what the cluster has acknowledged (a disk that "
+	                  "was restored, or a copy?). Bring the newer ones back, or let a standby take "
+	                  "over; the manual tells how to go on with older data");
+}
+
 }  // namespace
 
 LauncherDecision start(const LauncherInputs &in, const Db &wanted) {
@@ -80,6 +94,8 @@ LauncherDecision start(const LauncherInputs &in, const Db &wanted) {
 		return start_standby("L-20", {},
 		                     "the store does not answer: a read-only standby that follows nobody");
 	}
+	if (auto decision = refuse_older_state(in, wanted))
+		return *decision;
 	if (data.master == wanted.uid)
 		return as_master(in);
 	if (data.election && data.election->old_master == wanted.uid)

@@ -105,10 +105,33 @@ Ballot read_ballot(const SentinelInputs &inputs, const Ancestry &ancestry, const
 		judge_position(inputs, ancestry, vote->position, ballot);
 	}
 	if (ballot.never_wins) {
+		ballot.witnessed = ballot.acceptable ? vote->position : WalPosition();
 		ballot.acceptable = false;
 		ballot.verdict += " (failoverPriority 0)";
 	}
 	return ballot;
+}
+
+/// What a member has that may not win is known to have been the old master's, as its beats are: the
+/// winner may lack no more than maxStandbyLag of that, either.
+void measure_against_witnesses(const SentinelInputs &inputs, std::vector<Ballot> &ballots) {
+	const std::uint64_t max_lag = inputs.data.spec.max_standby_lag;
+	for (const Ballot &witness : ballots) {
+		for (Ballot &ballot : ballots) {
+			if (!witness.witnessed.lsn.valid() || !ballot.acceptable ||
+			    ballot.info->vote->position.timeline != witness.witnessed.timeline) {
+				continue;
+			}
+			const std::uint64_t lag =
+			    bytes_behind(witness.witnessed.lsn, ballot.info->vote->position.lsn);
+			if (lag > max_lag) {
+				ballot.acceptable = false;
+				ballot.verdict += ", " + std::to_string(lag) + " bytes behind " +
+				                  witness.db->keeper.value + ", which may not win; more than " +
+				                  "maxStandbyLag of " + std::to_string(max_lag);
+			}
+		}
+	}
 }
 
 }  // namespace
@@ -132,6 +155,7 @@ Count count_votes(const SentinelInputs &inputs) {
 		count.present_silent = count.present_silent || (ballot.info && !settled);
 		count.ballots.push_back(std::move(ballot));
 	}
+	measure_against_witnesses(inputs, count.ballots);
 	const Electorate present = find_electorate(inputs, election.old_master, election.last_known);
 	for (const auto *some : {&present.voters, &present.witnesses}) {
 		for (const auto &uid : *some) {

@@ -21,6 +21,8 @@ struct Ballot {
 	/// It has been a primary without having been named: what it has beyond the beginning of its
 	/// timeline is worth nothing, so that others are preferred, however far it is.
 	bool made_its_own = false;
+	/// A sound vote of a member that may not win.
+	WalPosition witnessed;
 	std::uint64_t lag = 0;  ///< bytes behind the last known position, when acceptable
 	std::string verdict;    ///< one clause for the log
 };

@@ -127,10 +127,12 @@ SentinelDecision name_winner(const SentinelInputs &inputs, const Count &count, c
 	return decision;
 }
 
-/// The old master's data directory is at hand: its launcher or its keeper says so.
+/// The old master's data directory is at hand, and can be started: its launcher or its keeper says
+/// so.
 bool old_master_is_present(const SentinelInputs &inputs, const Db &old_master) {
 	const NodeInfo *node = node_of(inputs, old_master.keeper);
-	return (node && node->db == old_master.uid) || info_of(inputs, old_master);
+	return (node && node->db == old_master.uid && node->phase != NodePhase::Refusing) ||
+	       info_of(inputs, old_master);
 }
 
 /// S-04. `why`: a clause, with which the sentence begins.

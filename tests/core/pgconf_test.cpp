@@ -77,6 +77,7 @@ wal_level = 'replica'
 wal_log_hints = 'on'
 max_wal_senders = 27
 max_replication_slots = 27
+wal_keep_size = '128MB'
 max_slot_wal_keep_size = 4096
 recovery_target_timeline = 'latest'
 wal_retrieve_retry_interval = 100
@@ -112,6 +113,16 @@ TEST(StolonConf, SlotsKeepABoundedAmountOfWal) {
 	EXPECT_EQ(bound(64 * 1024 * 1024 + 1), "65");
 	spec.pg_parameters["max_slot_wal_keep_size"] = "1GB";
 	EXPECT_EQ(bound(1), "'1GB'");
+}
+
+TEST(StolonConf, KeepsSomeWalForRewindsUnlessTheUserSaysHowMuch) {
+	ClusterSpec spec;
+	const auto kept = [&] {
+		return settings(render(node_settings(), spec, upstream)).at("wal_keep_size");
+	};
+	EXPECT_EQ(kept(), "'128MB'");
+	spec.pg_parameters["wal_keep_size"] = "0";
+	EXPECT_EQ(kept(), "'0'");
 }
 
 TEST(StolonConf, AnElectionShortensTheRetryInterval) {

@@ -124,6 +124,23 @@ TEST_F(Release, the_masters_beat_is_replaced_and_keeps_what_it_said) {
 	          mirror_->find(keys_.beat(keeper))->mod_revision);
 }
 
+TEST_F(Release, how_far_the_data_had_come_is_known_from_their_last_beat) {
+	const auto master = name_master(own_db, 3);
+	settle();
+	EXPECT_FALSE(releaser_->told(own_db).lsn.valid());
+	core::Beat beat = beat_of(own_db, 3, master);
+	put_beat(beat);
+	EXPECT_EQ(releaser_->told(own_db), beat.position);
+	EXPECT_FALSE(releaser_->told(other_db).lsn.valid());
+	release();
+	EXPECT_EQ(releaser_->told(own_db), beat.position);
+	name_master(other_db, 4);
+	EXPECT_EQ(releaser_->told(own_db), beat.position);
+	beat.writable = false;
+	put_beat(beat);
+	EXPECT_FALSE(releaser_->told(own_db).lsn.valid()) << "what was replayed in recovery";
+}
+
 TEST_F(Release, nothing_is_needed_before_the_first_beat) {
 	name_master(own_db, 3);
 	EXPECT_FALSE(releaser_->is_needed(own_db));

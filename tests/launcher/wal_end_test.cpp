@@ -9,6 +9,7 @@
 #include "launcher/control_file.h"
 #include "launcher/diverged.h"
 #include "launcher/examine.h"
+#include "launcher/told_wal.h"
 #include "tests/launcher/support.h"
 
 namespace stolon::launcher::test {
@@ -56,6 +57,8 @@ protected:
 		write_file(directory + "/" + name, "#!/bin/sh\n" + text + "\n", 0700);
 		return directory;
 	}
+
+	static constexpr std::uint64_t segment = 16 * 1024 * 1024;
 
 	pid_t pid_ = 0;
 	int port_ = free_port();
@@ -115,6 +118,64 @@ TEST_F(WalEnd, WhatWasReceivedOfATimelineThatIsNotInTheLineLeadsToAClone) {
 	EXPECT_FALSE(end_of_wal(bin_path(), paths_.pgdata()).ok());
 }
 
+class ToldWal : public WalEnd {
+protected:
+	bool has(core::Lsn lsn, std::uint32_t timeline = 1) {
+		const auto found =
+		    has_wal_up_to(bin_path(), paths_.pgdata(), {core::Timeline{timeline}, lsn});
+		EXPECT_TRUE(found.ok()) << found.error().message;
+		return found.ok() && *found;
+	}
+	static core::Lsn plus(core::Lsn lsn, std::uint64_t bytes) { return {lsn.value + bytes}; }
+};
+
+TEST_F(ToldWal, IsThereAfterACrash) {
+	make_plain_database(paths_.pgdata(), port_);
+	start(paths_.pgdata(), port_);
+	sql(port_, "checkpoint; create table t as select generate_series(1, 50000) n");
+	const core::Lsn flushed = *core::Lsn::parse(sql(port_, "select pg_current_wal_flush_lsn()"));
+	end(SIGQUIT);
+	EXPECT_TRUE(has(flushed));
+	EXPECT_TRUE(has(core::Lsn{flushed.value / 8192 * 8192})) << "at the end of a page";
+	EXPECT_FALSE(has(plus(flushed, 1024 * 1024)));
+	EXPECT_FALSE(has(plus(flushed, 1024 * 1024 * 1024))) << "there is no such file";
+	EXPECT_FALSE(has(flushed, 2)) << "it has gone on on another timeline, which is not here";
+	EXPECT_TRUE(has(core::Lsn{0x1000000}));
+}
+
+TEST_F(ToldWal, IsThereAfterAShutdown) {
+	make_plain_database(paths_.pgdata(), port_);
+	start(paths_.pgdata(), port_);
+	end(SIGINT);
+	const auto last = clean_end(bin_path(), paths_.pgdata());
+	ASSERT_TRUE(last.has_value());
+	EXPECT_TRUE(has(last->lsn));
+	EXPECT_FALSE(has(plus(last->lsn, 8192)));
+}
+
+TEST_F(ToldWal, AFileThatIsUsedAgainHasItNot) {
+	make_plain_database(paths_.pgdata(), port_);
+	start(paths_.pgdata(), port_);
+	sql(port_, "create table t as select generate_series(1, 1000) n; select pg_switch_wal()");
+	const core::Lsn next{position(port_).lsn.value / segment * segment + segment};
+	sql(port_, "insert into t values (1); checkpoint");
+	end(SIGQUIT);
+	const std::string wal = paths_.pgdata() + "/pg_wal/";
+	const WalShape shape = read_control_file(bin_path(), paths_.pgdata())->shape;
+	const core::WalPosition there{core::Timeline{1}, core::Lsn{next.value - segment}};
+	fs::copy_file(wal + shape.file_of(there), wal + shape.file_of({core::Timeline{1}, next}),
+	              fs::copy_options::overwrite_existing);
+	EXPECT_FALSE(has(plus(next, 100)));
+}
+
+TEST_F(ToldWal, WhatCannotBeReadSaysNothing) {
+	make_plain_database(paths_.pgdata(), port_);
+	fs::remove(paths_.pgdata() + "/global/pg_control");
+	const auto found =
+	    has_wal_up_to(bin_path(), paths_.pgdata(), {core::Timeline{1}, core::Lsn{0x9000000}});
+	EXPECT_FALSE(found.ok());
+}
+
 class CommonWal : public WalEnd {
 protected:
 	core::Status compare(core::Lsn fork) {
@@ -141,7 +202,6 @@ protected:
 		fs::permissions(other(), fs::perms::owner_all);
 	}
 
-	static constexpr std::uint64_t segment = 16 * 1024 * 1024;
 	core::Lsn common_;
 };
 

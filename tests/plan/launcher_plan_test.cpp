@@ -323,6 +323,20 @@ const Case refusing[] = {
 	     return in;
      },
      Action::Refuse, "L-05"},
+    {"a master that lacks WAL of which it has told is not started",
+     [] {
+	     auto in = down(master_view(), our_data());
+	     in.gone_back = "it told of more";
+	     return in;
+     },
+     Action::Refuse, "L-26"},
+    {"also when it may be named again",
+     [] {
+	     auto in = down(election_view(own_db), our_data());
+	     in.gone_back = "it told of more";
+	     return in;
+     },
+     Action::Refuse, "L-26"},
     {"data of another system are refused, even when a resync is wanted (B-6)",
      [] {
 	     auto in = down(resync_view(), our_data());
@@ -854,6 +868,14 @@ const Case starting[] = {
      Action::StartStandby, "L-18"},
     {"a former primary whose db is a standby's now comes up as a standby (B-4)",
      [] { return down(standby_view(), our_data()); }, Action::StartStandby, "L-25"},
+    {"one that has a successor follows it, however old its data are",
+     [] {
+	     auto in = down(standby_view(), our_data());
+	     in.dir.is_standby = true;
+	     in.gone_back = "it told of more";
+	     return in;
+     },
+     Action::StartStandby, "L-19"},
     {"a standby starts during an election, so that it can vote",
      [] { return down(election_view(other_db), our_data()); }, Action::StartStandby, "L-19"},
 };

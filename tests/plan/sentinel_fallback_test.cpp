@@ -50,6 +50,9 @@ TEST(SentinelFallback, NotBeforeItsDataAreAtHand) {
 	EXPECT_FALSE(other.plan().write) << "another cluster's data";
 	world.add_blank_node("k1");
 	world.node("k1").db = world.db("k1");
+	world.node("k1").phase = NodePhase::Refusing;
+	EXPECT_FALSE(world.plan().write) << "its launcher will not start them";
+	world.node("k1").phase = NodePhase::Stopped;
 	EXPECT_EQ(rule_of(world.plan()), "S-04");
 }
 

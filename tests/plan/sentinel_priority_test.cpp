@@ -37,6 +37,30 @@ TEST(SentinelPriority, ZeroNeverWinsHoweverFarItIs) {
 	    << "it has what the winner does not have";
 }
 
+TEST(SentinelPriority, NobodyWinsWhoIsTooFarBehindAMemberThatMayNot) {
+	World world = World::running();
+	world.in.data.spec.max_standby_lag = 0x1000;
+	prefer(world, "k3", 0);
+	world.open_election();
+	world.in.nodes.erase(KeeperUid{"k1"});
+	world.in.infos.erase(KeeperUid{"k1"});
+	world.vote("k2", at(1, 0x5000000));
+	world.vote("k3", at(1, 0x5001001));
+	const SentinelDecision decision = world.plan();
+	EXPECT_FALSE(decision.write);
+	EXPECT_NE(decision.reasons.front().text.find("4097 bytes behind k3, which may not win"),
+	          std::string::npos)
+	    << decision.reasons.front().text;
+	World close = world;
+	close.vote("k3", at(1, 0x5001000));
+	EXPECT_EQ(close.plan().data.master, world.db("k2"));
+	World other_line = world;
+	other_line.vote("k3", at(2, 0x5001001));
+	EXPECT_EQ(other_line.plan().data.master, world.db("k2")) << "it is not the old master's";
+	prefer(world, "k3", 1);
+	EXPECT_EQ(world.plan().data.master, world.db("k3")) << "the operator lets it win";
+}
+
 TEST(SentinelPriority, ZeroIsNotWaitedFor) {
 	World world = World::running();
 	prefer(world, "k3", 0);
