@@ -136,10 +136,14 @@ class Evidence:
     @cached_property
     def beginnings(self):
         """timeline -> epoch in which it was begun. Two masters, of which the second had never heard of the first one's
-        promotion, may begin timelines of the same number; then it is the second's, and the first's is nobody's."""
+        promotion, may begin timelines of the same number; then it is the second's, and the first's is nobody's. One epoch
+        may have several timelines: a winner that was restarted before its first write is promoted once more."""
+        lineage = sorted(self.ended) + [self.timeline]
+        following = dict(zip(lineage, lineage[1:]))
         found = {}
         for event in self.history:
-            found[self.timelines.get(event["epoch"], event["chosen"]["timeline"] + 1)] = event["epoch"]
+            left, epoch = event["chosen"]["timeline"], event["epoch"]
+            found[following.get(left, self.timelines.get(epoch, left + 1))] = epoch
         return found
 
     @cached_property
