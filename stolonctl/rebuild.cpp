@@ -53,33 +53,59 @@ bool is_same_system(const NodeInfo &a, const NodeInfo &b) {
 	return a.system_id == b.system_id && a.cluster_uid == b.cluster_uid;
 }
 
-enum class Newer { No, MayBe, NotKnown };
+enum class Newer { No, MayBe, LaterEpoch, NotKnown };
 
-/// Of one system: the later epoch, then the later timeline, then the further position. A primary
-/// that has crashed tells its last checkpoint until its launcher has read what lies behind it, and
-/// that may be more than any standby has.
+/// Of one system: the later timeline, then the further position. A keeper honours an epoch when it
+/// votes, so a later one alone proves no newer data: a standby that has voted, and has not won, may
+/// lack much of what the old master acknowledged. A primary that has crashed tells its last
+/// checkpoint until its launcher has read what lies behind it, and that may be more than any
+/// standby has.
 Newer is_newer(const Candidate &a, const Candidate &b) {
-	if (a.epoch != b.epoch)
-		return a.epoch > b.epoch ? Newer::MayBe : Newer::No;
+	// A later epoch that has led to a later timeline has had a master.
+	if (a.epoch < b.epoch && a.position.timeline < b.position.timeline)
+		return Newer::No;
 	if (std::tie(a.position.timeline, a.position.lsn) >
 	    std::tie(b.position.timeline, b.position.lsn))
 		return b.position_is_end ? Newer::MayBe : Newer::NotKnown;
+	if (a.epoch > b.epoch)
+		return a.position.timeline == b.position.timeline ? Newer::LaterEpoch : Newer::MayBe;
 	return a.position_is_end ? Newer::No : Newer::NotKnown;
 }
 
-void add_member(core::ClusterData &data, const NodeInfo &node, const core::DbUid &follow) {
+/// Whether what `other` has is known to be a part of what `chosen` has. The view that has told of
+/// incarnations that must not follow as they are is lost, and two timelines of the same number
+/// cannot be told apart by their histories.
+bool may_follow_as_it_is(const Candidate &other, const Candidate &chosen) {
+	if (other.position.timeline < chosen.position.timeline)
+		return other.position.lsn.valid();
+	return other.epoch == chosen.epoch && is_newer(other, chosen) == Newer::No;
+}
+
+core::Db &add_member(core::ClusterData &data, const NodeInfo &node, const core::DbUid &uid) {
 	core::Keeper keeper;
 	keeper.uid = node.uid;
-	keeper.db = node.db;
+	keeper.db = uid;
 	keeper.host = node.host;
 	keeper.port = node.port;
 	data.keepers[node.uid] = std::move(keeper);
 	core::Db db;
-	db.uid = node.db;
+	db.uid = uid;
 	db.keeper = node.uid;
 	db.generation = data.generation;
-	db.follow = follow;
-	data.dbs[node.db] = std::move(db);
+	return data.dbs[uid] = std::move(db);
+}
+
+/// Takes the first of `spare` that nobody's data have; empty: there is none.
+core::DbUid take_unused(const ClusterView &view, std::vector<core::DbUid> &spare) {
+	while (!spare.empty()) {
+		const core::DbUid uid = spare.back();
+		spare.pop_back();
+		const bool used = std::any_of(view.nodes.begin(), view.nodes.end(),
+		                              [&uid](const auto &entry) { return entry.second.db == uid; });
+		if (!used)
+			return uid;
+	}
+	return {};
 }
 
 /// Why `other` stands against the choice; "": it does not.
@@ -99,6 +125,10 @@ std::string objection(const Candidate &other, const Candidate &chosen, bool forc
 		case Newer::MayBe:
 			return others + " may have newer data" + both +
 			       ". Name that one, or add --force to give up what only it has";
+		case Newer::LaterEpoch:
+			return others + " has honoured a later epoch" + both +
+			       ", and has no more WAL of that timeline. If nobody was the master in that "
+			       "epoch, nothing is lost: add --force";
 		case Newer::NotKnown:
 			return "it cannot be told whether " + others + " has newer data" + both +
 			       ": where the WAL ends of a server that is down is told by its launcher once it "
@@ -131,7 +161,8 @@ core::Duration longest_lease(const ClusterView &view, const core::ClusterSpec &s
 }
 
 core::Result<Rebuilt> rebuild_from(const ClusterView &view, const KeeperUid &from,
-                                   core::ClusterSpec spec, bool force) {
+                                   core::ClusterSpec spec, bool force,
+                                   std::vector<core::DbUid> spare) {
 	const auto found = view.nodes.find(from);
 	if (found == view.nodes.end() || !has_data(found->second)) {
 		return core::invalid((found == view.nodes.end()
@@ -152,7 +183,7 @@ core::Result<Rebuilt> rebuild_from(const ClusterView &view, const KeeperUid &fro
 		data.generation = std::max(data.generation, info.generation);
 	}
 	++data.generation;
-	add_member(data, *chosen.node, {});
+	add_member(data, *chosen.node, chosen.node->db);
 	for (const auto &[uid, node] : view.nodes) {
 		if (uid == from || !has_data(node)) {
 			continue;
@@ -167,9 +198,19 @@ core::Result<Rebuilt> rebuild_from(const ClusterView &view, const KeeperUid &fro
 			return core::invalid(why);
 		}
 		data.epoch = std::max(data.epoch, other.epoch);
-		add_member(data, node, chosen.node->db);
-		rebuilt.notes.push_back("keeper " + uid.value + " becomes a standby (" + describe(other) +
-		                        ")");
+		const bool as_it_is = may_follow_as_it_is(other, chosen);
+		const core::DbUid db_uid = as_it_is ? node.db : take_unused(view, spare);
+		if (db_uid.empty())
+			return core::invalid("there are not enough unused db uids");
+		core::Db &db = add_member(data, node, db_uid);
+		db.follow = chosen.node->db;
+		db.init = as_it_is ? core::DbInit::None : core::DbInit::Resync;
+		db.clone_anew = !as_it_is;
+		rebuilt.notes.push_back(
+		    "keeper " + uid.value + " becomes a standby (" + describe(other) + ")" +
+		    (as_it_is ? ""
+		              : "; it gets a copy, because what it has is not known to be a part of that, "
+		                "and is kept aside"));
 	}
 	data.epoch = data.epoch.next();
 	return rebuilt;

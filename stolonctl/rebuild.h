@@ -18,9 +18,11 @@ struct Rebuilt {
 
 /// `view`: of a store without clusterdata. Refuses (Invalid, with the reason and what to do) a
 /// keeper whose data are not known, one beside which another one may have newer data, or cannot
-/// be compared with it, unless `force`, and whatever would let two masters serve.
+/// be compared with it, unless `force`, and whatever would let two masters serve. `spare` are
+/// random uids, different ones, for members that get a copy.
 core::Result<Rebuilt> rebuild_from(const ClusterView &view, const core::KeeperUid &from,
-                                   core::ClusterSpec spec, bool force);
+                                   core::ClusterSpec spec, bool force,
+                                   std::vector<core::DbUid> spare);
 
 /// How long a lease may still be valid that was given before the store was lost: failInterval of
 /// the new spec, or of before as far as the data directories tell it; at least the default.

@@ -43,7 +43,8 @@ protected:
 	}
 
 	core::Result<Rebuilt> from(const std::string &uid, bool force = false) const {
-		return rebuild_from(view_, KeeperUid{uid}, core::ClusterSpec{}, force);
+		return rebuild_from(view_, KeeperUid{uid}, core::ClusterSpec{}, force,
+		                    {core::DbUid{"aaaaaaaa"}, core::DbUid{"00000001"}});
 	}
 
 	std::string refusal(const std::string &uid, bool force = false) const {
@@ -75,7 +76,8 @@ TEST_F(Rebuild, TheKeeperBecomesTheMasterOfANewEpochAndTheOthersFollowIt) {
 TEST_F(Rebuild, WhoMayHaveNewerDataHasToBeGivenUpByName) {
 	add_node("k1", 4, at(2, 0x4000000));
 	core::NodeInfo &other = add_node("k2", 5, at(2, 0x3000000));
-	EXPECT_NE(refusal("k1").find("keeper k2 may have newer data (epoch 5"), std::string::npos);
+	EXPECT_NE(refusal("k1").find("keeper k2 has honoured a later epoch (epoch 5"),
+	          std::string::npos);
 	other.epoch = core::Epoch{4};
 	EXPECT_EQ(refusal("k1"), "");
 	other.position = at(2, 0x4000001);
@@ -87,6 +89,52 @@ TEST_F(Rebuild, WhoMayHaveNewerDataHasToBeGivenUpByName) {
 	other.epoch = core::Epoch{9};
 	EXPECT_EQ(from("k1", true)->data.epoch, core::Epoch{10})
 	    << "later than what anybody has honoured";
+}
+
+TEST_F(Rebuild, AVoteInALaterEpochProvesNoNewerData) {
+	// k1 was the master; k2 lacks much of what it acknowledged, has voted, and could not win.
+	add_node("k1", 5, at(2, 0x5000000));
+	core::NodeInfo &voter = add_node("k2", 6, at(2, 0x3000000));
+	EXPECT_NE(refusal("k2").find("keeper k1 may have newer data"), std::string::npos);
+	const std::string why = refusal("k1");
+	EXPECT_NE(why.find("has honoured a later epoch"), std::string::npos) << why;
+	EXPECT_EQ(why.find("Name that one"), std::string::npos) << "it has less";
+	const auto forced = from("k1", true);
+	ASSERT_TRUE(forced.ok());
+	EXPECT_EQ(forced->data.epoch, core::Epoch{7});
+	// That epoch has had a master.
+	voter.position = at(3, 0x3000000);
+	EXPECT_EQ(refusal("k2"), "");
+	EXPECT_NE(refusal("k1").find("keeper k2 may have newer data"), std::string::npos);
+	// Without an end that is known it may be either way.
+	voter.position = at(2, 0x3000000);
+	view_.nodes.at(KeeperUid{"k1"}).position = at(2, 0x2000000);
+	view_.nodes.at(KeeperUid{"k1"}).position_is_end = false;
+	EXPECT_NE(refusal("k2").find("it cannot be told whether keeper k1"), std::string::npos);
+}
+
+TEST_F(Rebuild, WhatIsNotKnownToBeAPartOfTheChosenDataIsCopiedAnew) {
+	add_node("k1", 7, at(2, 0x5000000));
+	core::NodeInfo &other = add_node("k2", 6, at(2, 0x4000000));
+	const auto init_of_k2 = [&](bool force) {
+		const auto rebuilt = from("k1", force);
+		EXPECT_TRUE(rebuilt.ok());
+		const core::Db *db = rebuilt->data.db_of(KeeperUid{"k2"});
+		EXPECT_EQ(db->clone_anew, db->init == core::DbInit::Resync);
+		EXPECT_EQ(db->uid.value, db->clone_anew ? "aaaaaaaa" : "00000002");
+		EXPECT_EQ(db->follow, rebuilt->data.master);
+		return db->init;
+	};
+	EXPECT_EQ(init_of_k2(false), core::DbInit::Resync)
+	    << "its timeline 2 may be another one, which the lost view knew";
+	other.epoch = core::Epoch{7};
+	EXPECT_EQ(init_of_k2(false), core::DbInit::None);
+	other.position = at(2, 0x5000001);
+	EXPECT_EQ(init_of_k2(true), core::DbInit::Resync);
+	other.position = at(1, 0x9000000);
+	EXPECT_EQ(init_of_k2(false), core::DbInit::None) << "the histories tell where they part";
+	other.position = {};
+	EXPECT_EQ(init_of_k2(true), core::DbInit::Resync);
 }
 
 TEST_F(Rebuild, ACrashedMasterIsNotRefusedForItsOldCheckpoint) {
