@@ -17,6 +17,7 @@ extern "C" {
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "common/controldata_utils.h"
+#include "common/file_perm.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "funcapi.h"

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "extension/keeper/broken_off.h"
+
 namespace stolon::pg {
 
 namespace {
@@ -35,7 +37,8 @@ void on_request() {
 void on_startup() {
 	if (previous_startup)
 		previous_startup();
-	starts++;
+	if (++starts > 1)
+		put_broken_off_promotion_right();
 	bool found = false;
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	state = static_cast<SharedState *>(ShmemInitStruct("stolon", sizeof(SharedState), &found));
