@@ -16,6 +16,7 @@ my $result = $lab->prove_failover(
 	heal => sub { my ($self, $old) = @_; $self->lab('heal', $old) });
 my $old = $result->{direct}{ $result->{old} };
 my ($last) = reverse $old->acks;
-cmp_ok(($last->{at} - $result->{fault_at}) / 1e6,
+# Until the link is cut, beats may still get through.
+cmp_ok(($last->{at} - $lab->fault_done_at) / 1e6,
 	'<', 5, 'the last acknowledgement came before failInterval had passed');
 done_testing();

@@ -19,6 +19,7 @@ my ($proxy, $direct) = my @writers = ($lab->writer('proxy'), $lab->writer($maste
 $_->wait_for_acks(20) for @writers;
 
 my $fault_at = $lab->fault('freeze-etcd');
+my $frozen_at = $lab->fault_done_at;
 # The length of the fault is what is tested, so this is no wait for a state.
 Time::HiRes::sleep(20);
 my $healing_at = StolonLab::now();
@@ -26,7 +27,7 @@ $lab->lab('heal', 'etcd');
 my $healed_at = StolonLab::now();
 $_->wait_for_acks(50, $healed_at) for @writers;
 
-my @late = grep { $_->{at} > $fault_at + 5_000_000 && $_->{at} < $healing_at } $direct->acks;
+my @late = grep { $_->{at} > $frozen_at + 5_000_000 && $_->{at} < $healing_at } $direct->acks;
 is(scalar @late, 0, 'no acknowledgement after failInterval without etcd');
 my @errors = grep { $_->{at} < $healing_at } $direct->errors($fault_at);
 ok(scalar @errors, 'clients of the master got errors');

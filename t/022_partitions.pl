@@ -67,7 +67,8 @@ my $cut_at = StolonLab::now();
 $lab->cut_off($master, $with);
 is($lab->wait_for_master_other_than($master), $apart, 'the standby on the other side becomes master');
 $inside{$apart}->wait_for_acks(50, $cut_at);
-my ($named) = grep { $_->{at} > $cut_at && $_->{db} ne '' } $lab->master_changes;
+my $named = StolonLab::poll_until('the watch has seen the naming',
+	sub { (grep { $_->{at} > $cut_at && $_->{db} ne '' } $lab->master_changes)[0] });
 my @late = grep { $_->{at} > $named->{at} } map { $inside{$_}->acks } $master, $with;
 is(scalar @late, 0, 'nothing was acknowledged on the minority side once it was named');
 ok((grep { $_->{at} > $cut_at } $inside{$master}->acks), '... and something while the lease was valid');

@@ -77,7 +77,9 @@ is(StolonLab::poll_until('somebody has a lease', sub {
 		my $info = $master ne '' && $lab->published("keepers/info/$master");
 		$info && $info->{writable} && $info->{role} eq 'primary' && $info->{writableEpoch} > $epoch && $master;
 	}, 90), $last, 'the second choice is master in the end');
-my @named = grep { $_->{db} ne '' && $_->{epoch} > $epoch } $lab->master_changes;
+my @named;
+StolonLab::poll_until('the watch has seen both namings',
+	sub { @named = grep { $_->{db} ne '' && $_->{epoch} > $epoch } $lab->master_changes; @named >= 2 });
 is($named[0]{db}, $db, 'the one with the higher priority was named first');
 cmp_ok($named[1]{epoch}, '>', $named[0]{epoch}, 'the next one in a new epoch');
 kill 'CONT', $lease_worker;

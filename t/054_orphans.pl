@@ -70,7 +70,8 @@ like($text, qr/^COPY 1/m, 'the method holds: with its postmaster alive such a ba
 my $direct = $lab->writer($old);
 $direct->wait_for_acks(20);
 my @held = map { hold_backend($old, $_) } 'filled within the lease', 'filled after a standby took over', 'filled after the old master came back';
-my $orphaned_at = $lab->fault('kill-parents', $old);
+$lab->fault('kill-parents', $old);
+my $orphaned_at = $lab->fault_done_at;
 ok(fill($held[0]), 'the first orphan comes to its commit within the lease');
 check_not_acknowledged($held[0]);
 my $new = $lab->wait_for_master_other_than($old);

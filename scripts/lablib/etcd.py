@@ -76,19 +76,20 @@ class Etcd:
                 return int(float(line.split()[1]))
         raise OSError("etcd shows no etcd_server_proposals_applied_total")
 
-    def watch(self, key):
+    def watch(self, key, created=None):
         """Yields (mod_revision, value) for each change of a key from now on, until the connection
-        breaks."""
-        for kv in self._watch({"key": _encode(key)}):
+        breaks. created() is called when etcd has said that it watches."""
+        for kv in self._watch({"key": _encode(key)}, created):
             yield int(kv.get("mod_revision", 0)), _decode(kv.get("value", ""))
 
-    def watch_prefix(self, prefix):
-        """Yields (key, value) for each change of a key that begins so; the value of a deleted one is ""."""
+    def watch_prefix(self, prefix, created=None):
+        """Yields (key, value) for each change of a key that begins so; the value of a deleted one is "".
+        created() is called when etcd has said that it watches."""
         after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-        for kv in self._watch({"key": _encode(prefix), "range_end": _encode(after)}):
+        for kv in self._watch({"key": _encode(prefix), "range_end": _encode(after)}, created):
             yield _decode(kv["key"]), _decode(kv.get("value", ""))
 
-    def _watch(self, request):
+    def _watch(self, request, created):
         connection = http.client.HTTPConnection(self.address, self.port, timeout=None)
         connection.request("POST", "/v3/watch", json.dumps({"create_request": request}))
         answer = connection.getresponse()
@@ -96,5 +97,8 @@ class Etcd:
             line = answer.readline()
             if not line:
                 return
-            for event in json.loads(line).get("result", {}).get("events", []):
+            result = json.loads(line).get("result", {})
+            if created and result.get("created"):
+                created()
+            for event in result.get("events", []):
                 yield event.get("kv", {})

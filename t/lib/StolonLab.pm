@@ -95,11 +95,16 @@ sub lab_may_fail {
 	return run_command("$scripts/lab", '--dir', $self->{dir}, @arguments);
 }
 
-# Does something bad to a member; returns the instant.
+# Does something bad to a member; returns an instant before it.
 sub fault {
 	my ($self, @fault) = @_;
-	return $self->lab('fault', @fault) =~ / at (\d+)$/ ? $1 : die "lab fault tells no time\n";
+	my ($begun, $done) = $self->lab('fault', @fault) =~ / at (\d+), done at (\d+)$/ or die "lab fault tells no time\n";
+	$self->{fault_done_at} = $done;
+	return $begun;
 }
+
+# From when on the last fault has had its effect: a busy machine takes its time to find the processes, or to run `ip`.
+sub fault_done_at { return $_[0]{fault_done_at} }
 
 # Packets between two members vanish; both still reach everybody else. `heal` of $one undoes it.
 sub cut_between {
@@ -295,13 +300,18 @@ sub spawn {
 	return $pid;
 }
 
-# Notes when the store names a master.
+# Notes from now on when the store names a master.
 sub watch_master {
 	my ($self) = @_;
 	my $log = "$self->{base}/watch.log";
+	my $watches = ++$self->{watches};
 	my $pid = spawn($self, $log, "$scripts/lab", '--dir', $self->{dir}, 'watch');
 	push @{ $self->{writers} }, bless { pid => $pid, log => $log }, 'StolonLab::Writer';
 	$self->{watch} = $log;
+	poll_until('the key `master` is watched', sub {
+		open my $file, '<', $log or return 0;
+		return scalar(grep { $_ eq "watching\n" } <$file>) == $watches;
+	});
 	return;
 }
 
@@ -460,10 +470,11 @@ sub prove_failover {
 	}
 	my %acks = map { $_ => [ $direct{$_}->acks ] } keys %direct;
 	if ($options{late_delivery}) {
+		my $done_at = $self->fault_done_at;
 		my %before = map { $_->{number} => 1 }
-		  grep { $_->{kind} eq 'attempt' && $_->{at} < $fault_at + 100_000 } $direct{$old}->events;
+		  grep { $_->{kind} eq 'attempt' && $_->{at} < $done_at } $direct{$old}->events;
 		@{ $acks{$old} } =
-		  grep { !$before{ $_->{number} } || $_->{at} < $fault_at } @{ $acks{$old} };
+		  grep { !$before{ $_->{number} } || $_->{at} < $done_at } @{ $acks{$old} };
 	}
 	$self->check_one_writer(%acks);
 	$self->check_fenced($acks{$old}, $fault_at, $options{lease_runs});

@@ -15,8 +15,7 @@ from lablib.etcd import Etcd
 
 def main():
     address, port, prefix, condition, *pids = sys.argv[1:]
-    events = Etcd(address, int(port), None).watch_prefix(prefix)
-    print("ready", flush=True)
+    events = Etcd(address, int(port), None).watch_prefix(prefix, lambda: print("ready", flush=True))
     for key, text in events:
         known = {"key": key.removeprefix(prefix), "value": json.loads(text) if text else {}}
         if eval(condition, known):
