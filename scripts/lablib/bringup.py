@@ -152,13 +152,22 @@ def not_streaming(lab, master):
 
 
 def not_told(lab, master):
-    """The nodes (other than the master) whose keepers have not yet published that they stream: a
-    moment after the servers know, and only then do the sentinel and the proxies."""
+    """The nodes (other than the master) whose keepers have not yet published that the db that the
+    view has for them streams from the master's: a moment after the servers know, and only then do
+    the sentinel and the proxies. (What was published of an earlier master, or of an incarnation
+    that was replaced, may still stand there.)"""
     nodes = [name for name in lab.names("node") if name != master]
     try:
-        return [name for name in nodes if not lab.published(f"keepers/info/{name}").get("streaming")]
-    except (OSError, ValueError):
+        keepers = lab.clusterdata()["keepers"]
+        return [name for name in nodes if not told_right(lab, name, keepers, keepers[master]["db"])]
+    except (OSError, ValueError, KeyError):
         return nodes
+
+
+def told_right(lab, name, keepers, upstream):
+    info = lab.published(f"keepers/info/{name}")
+    told = (info.get("streaming"), info.get("db"), info.get("upstream"))
+    return told == (True, keepers.get(name, {}).get("db", ""), upstream)
 
 
 def write_through(lab, proxy):
