@@ -7,6 +7,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use FencedServer;
 use StolonLab;
 use Test::More;
 
@@ -118,8 +119,12 @@ check_unnoticed('all leases are revoked', $struck_at);
 
 # ---- All members are killed and started again
 
+# All at once: clients wait for some seconds at most, and each command of the lab may take one or two of them.
+my $processes = $lab->status->{members};
+my @pids = map { $processes->{$_}{pid} } @members;
 $struck_at = StolonLab::now();
-$lab->fault('kill-node', $_) for @members;
+is(kill('KILL', @pids), scalar @members, 'all members of etcd are killed');
+StolonLab::poll_until('they are gone', sub { !grep { FencedServer::read_text("/proc/$_/stat") =~ /\) [^ZX]/ } @pids });
 $lab->lab('start', $_) for @members;
 check_unnoticed('etcd is restarted', $struck_at);
 

@@ -3,7 +3,7 @@
 # back. With --stop-listening it refuses connections instead, so that a balancer in front of several proxies notices, and
 # listens again with the view.
 # Method: etcd is frozen, stopped and started; failInterval is long, so that the master itself goes on and whatever clients
-# see is the proxy's doing.
+# see is the proxy's doing. proxyTimeout is long beside the outages that must not be noticed, which a busy machine draws out.
 use strict;
 use warnings;
 
@@ -14,7 +14,7 @@ use IPC::Run ();
 use StolonLab;
 use Test::More;
 
-my $lab = StolonLab->new(spec => { failInterval => '40s', proxyTimeout => '5s' });
+my $lab = StolonLab->new(spec => { failInterval => '40s', proxyTimeout => '15s' });
 $lab->make_table;
 my $master = $lab->master;
 my %port = map { my $dsn = $lab->env($_); $_ => $dsn =~ /:(\d+)\// } qw(dsn ro_dsn);
@@ -65,7 +65,7 @@ StolonLab::poll_until('the proxy gives up', sub { times_logged('P-01') == 1 });
 $session->finish;
 like($err, qr/server (conn|closed)/, 'a running statement is cut');
 my $seconds = (StolonLab::now() - $fault_at) / 1e6;
-cmp_ok($seconds, '>', 4, '... not before proxyTimeout, counted from the last answer');
+cmp_ok($seconds, '>', 11, '... not before proxyTimeout, counted from the last answer');
 diag(sprintf 'the proxy has cut its clients %.1f s after the fault', $seconds);
 my $closed_at = StolonLab::now();
 ok(connects('dsn'), 'the port is open');
