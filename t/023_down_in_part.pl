@@ -28,8 +28,9 @@ sub everything_down_but_behind {
 		$lab->sql($master, "select bool_or(flush_lsn >= '$lsn') from pg_stat_replication") eq 't' });
 	StolonLab::poll_until('the master has told how far it is', sub {
 		lsn_value($lab->published("keepers/beat/$master")->{position}{lsn}) >= lsn_value($lsn) });
-	$lab->fault('kill-node', $_) for grep { $_ ne $old } $lab->nodes;
+	# The sentinels first: they might elect another master while one host after the other dies.
 	$lab->fault('kill-sentinel', $_) for 'sentinel1', 'sentinel2';
+	$lab->fault('kill-node', $_) for grep { $_ ne $old } $lab->nodes;
 	$lab->fault('stop-etcd');
 	return;
 }

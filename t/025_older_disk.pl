@@ -29,6 +29,14 @@ sub add_rows {
 	return;
 }
 
+# The master last: nobody can be elected in its place while one host after the other dies.
+sub kill_nodes {
+	my ($master) = @_;
+	$lab->fault('kill-node', $_) for (grep { $_ ne $master } $lab->nodes), $master;
+	ok((grep { $lab->master eq $_ } '', $master), "nobody was elected in the place of $master");
+	return;
+}
+
 sub count_rows { my ($node) = @_; return $lab->sql($node, q{select count(*) from acked where source = 'all'}) }
 
 sub copy {
@@ -45,7 +53,7 @@ copy($data, $older);
 add_rows($master);
 
 # ---- With standbys that have everything
-$lab->fault('kill-node', $_) for $lab->nodes;
+kill_nodes($master);
 my $newer = $lab->base . '/newer';
 rename $data, $newer or die "$data: $!\n";
 copy($older, $data);
@@ -62,7 +70,7 @@ my $other = $lab->base . '/other';
 $lab->sql($master, 'checkpoint');
 copy($data, $other);
 add_rows($master);
-$lab->fault('kill-node', $_) for $lab->nodes;
+kill_nodes($master);
 my $kept = $lab->base . '/kept';
 rename $data, $kept or die "$data: $!\n";
 copy($other, $data);

@@ -26,9 +26,10 @@ sub add_rows {
 	return;
 }
 
+# The sentinels first: they might elect another master while one host after the other dies.
 sub everything_down {
-	$lab->fault('kill-node', $_) for $lab->nodes;
 	$lab->fault('kill-sentinel', $_) for 'sentinel1', 'sentinel2';
+	$lab->fault('kill-node', $_) for $lab->nodes;
 	$lab->fault('stop-etcd');
 	return;
 }
