@@ -122,8 +122,7 @@ for my $case (
 
 write_settings($good);
 my @options = ('--auth-file' => $users, '--include' => $file);
-$lab->lab('stop', 'proxy1');
-$lab->lab('start', 'proxy1', '--', @options);
+$lab->restart_proxy(@options);
 my $clerk = 'clerk:clerk';
 
 sub check_databases {

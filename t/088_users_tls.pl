@@ -130,13 +130,6 @@ $lab->sql($master, 'create database later owner alice');
 
 my %proxy = ('--auth-file' => $auth_file, '--auth-user' => 'stolon_pgbouncer');
 
-sub restart_proxy {
-	my (%options) = @_;
-	$lab->lab('stop', 'proxy1');
-	$lab->lab('start', 'proxy1', '--', %options);
-	return;
-}
-
 my %port = map { my $dsn = $lab->env($_); $_ => $dsn =~ /:(\d+)\// } qw(dsn ro_dsn);
 
 # (exit code, output) of psql through the proxy. Options: password, dbname, port, tls.
@@ -166,7 +159,7 @@ sub is_refused {
 	return;
 }
 
-restart_proxy(%proxy, '--server-tls-sslmode', 'require');
+$lab->restart_proxy(%proxy, '--server-tls-sslmode', 'require');
 enters('alice', 'a user that stands in no file logs in');
 enters('alice', '... also in a database that was made later', dbname => 'later');
 enters('alice', '... and on the read-only port', port => 'ro_dsn');
@@ -194,7 +187,7 @@ enters('rotated', '... and the new one accepted');
 my %certain = ('--server-tls-sslmode' => 'verify-full', '--server-tls-ca-file' => "$tls/ca.crt",
 	'--client-tls-sslmode' => 'require', '--client-tls-cert-file' => "$tls/proxy.crt", '--client-tls-key-file' => "$tls/proxy.key");
 my $verify = "sslmode=verify-full sslrootcert=$tls/ca.crt";
-restart_proxy(%proxy, %certain);
+$lab->restart_proxy(%proxy, %certain);
 enters('alice', 'with TLS on both sides a user logs in', tls => $verify);
 is((through_proxy('alice', 'select ssl from pg_stat_ssl where pid = pg_backend_pid()', tls => $verify))[1], 't',
 	'the server is reached by TLS');
@@ -247,11 +240,11 @@ $lab->stop_writers;
 # ---- A server that cannot prove who it is gets no client
 
 whole_again();
-restart_proxy(%proxy, %certain, '--server-tls-ca-file' => "$tls/stranger.crt", '--query-wait-timeout' => 3);
+$lab->restart_proxy(%proxy, %certain, '--server-tls-ca-file' => "$tls/stranger.crt", '--query-wait-timeout' => 3);
 my ($stranger_code, $stranger_said) = through_proxy('alice', 'select 1', tls => $verify);
 isnt($stranger_code, 0, 'a server whose certificate another CA has signed is not used');
 diag($stranger_said);
-restart_proxy(%proxy, %certain);
+$lab->restart_proxy(%proxy, %certain);
 enters('alice', 'with the right CA it is', tls => $verify);
 
 # ---- Nothing tells a secret

@@ -259,6 +259,18 @@ sub is_standby {
 	return $self->sql($node, 'select pg_is_in_recovery()') eq 't';
 }
 
+# Starts proxy1 anew with these options; returns when both of its ports take connections.
+sub restart_proxy {
+	my ($self, @options) = @_;
+	$self->lab('stop', 'proxy1');
+	$self->lab('start', 'proxy1', '--', @options);
+	for my $which ('proxy', 'ro') {
+		my ($host, $port) = $self->dsn($which) =~ /\@([^:]+):(\d+)/;
+		poll_until("$host:$port takes connections", sub { (run_command($self->client_exec, 'bash', '-c', ': < "/dev/tcp/$0/$1"', $host, $port))[0] == 0 });
+	}
+	return;
+}
+
 sub make_table {
 	my ($self) = @_;
 	$self->sql($self->master, <<'SQL');
