@@ -4,17 +4,13 @@
 #include <algorithm>
 
 #include "core/plan/sentinel_draft.h"
+#include "core/plan/sentinel_switchover_parties.h"
 
 namespace stolon::core::sentinel {
 
 namespace {
 
 using Phase = SwitchoverPhase;
-
-std::string name_of(const SentinelInputs &inputs, const DbUid &uid) {
-	const Db *db = inputs.data.find_db(uid);
-	return uid.value + (db ? " on keeper " + db->keeper.value : "");
-}
 
 KeeperUid keeper_of(const SentinelInputs &inputs, const DbUid &uid) {
 	const Db *db = inputs.data.find_db(uid);
@@ -73,122 +69,6 @@ SentinelDecision next_step(const SentinelInputs &inputs, const char *rule, Phase
 	                               "Switchover " + inputs.data.switchover->id + ": " + sentence);
 }
 
-/// Why the master cannot be replaced in an orderly way; empty: it can.
-std::string objection_to_master(const SentinelInputs &inputs, const Db &master) {
-	const std::string name = "the master " + name_of(inputs, master.uid);
-	if (judge_master(inputs, master).state != MasterHealth::State::Alive) {
-		return name + " does not beat, or says that it is unfit";
-	}
-	// A master that has just been promoted says so here before it does in its next beat.
-	const KeeperInfo *info = info_of(inputs, master);
-	if (!info || !info->writable || info->writable_epoch != inputs.data.epoch) {
-		return name + " is not writable";
-	}
-	const NodeInfo *node = node_of(inputs, master.keeper);
-	if (!node || node->db != master.uid) {
-		return "the launcher of " + name + " is not present, so nobody could stop it";
-	}
-	return {};
-}
-
-/// Why this standby cannot take over now; empty: it can, as far as its lag is not concerned.
-std::string objection_to_target(const SentinelInputs &inputs, const DbUid &uid) {
-	const Db *db = inputs.data.find_db(uid);
-	const Keeper *keeper = db ? inputs.data.find_keeper(db->keeper) : nullptr;
-	if (!keeper || keeper->db != uid) {
-		return "db " + uid.value + " is not there any more";
-	}
-	const std::string name = "keeper " + keeper->uid.value;
-	if (uid == inputs.data.master) {
-		return name + " is the master already";
-	}
-	if (is_never_elected(inputs, keeper->uid)) {
-		return name + " has failoverPriority 0, so it never becomes the master; " +
-		       "`stolonctl update` changes that";
-	}
-	const KeeperInfo *info = info_of(inputs, *db);
-	if (!info) {
-		return name + " is not present";
-	}
-	if (db->init != DbInit::None || info->role != PgRole::Standby) {
-		return name + " is not a standby yet";
-	}
-	if (!info->unfit.empty()) {
-		return name + " is unfit: " + info->unfit;
-	}
-	if (info->replay_paused) {
-		return name + " is paused: it replays no WAL (pg_wal_replay_resume() ends that)";
-	}
-	if (!info->streaming || info->upstream != inputs.data.master) {
-		return name + " does not stream from the master" +
-		       (info->trouble.empty() ? "" : ": " + info->trouble);
-	}
-	if (!info->trouble.empty()) {
-		return name + " is not well: " + info->trouble;
-	}
-	return {};
-}
-
-/// How many bytes of the master's WAL the target has not replayed, as far as is known; nullopt: it
-/// is on another timeline.
-std::optional<std::uint64_t> lag_of(const SentinelInputs &inputs, const Db &master,
-                                    const Db &target) {
-	const KeeperInfo *mine = info_of(inputs, target);
-	const KeeperInfo *theirs = info_of(inputs, master);
-	const BeatObservation *seen = beat_of(inputs, master.keeper);
-	if (!mine || !theirs || !seen || mine->position.timeline != theirs->position.timeline) {
-		return std::nullopt;
-	}
-	Lsn ahead = theirs->position.lsn;
-	if (seen->beat.position.timeline == theirs->position.timeline) {
-		ahead = std::max(ahead, seen->beat.position.lsn);
-	}
-	return bytes_behind(ahead, mine->replayed.valid() ? mine->replayed : mine->position.lsn);
-}
-
-/// Why the target is not close enough to be waited for by clients; empty: it is.
-std::string objection_to_lag(const SentinelInputs &inputs, const Db &master, const Db &target) {
-	const KeeperInfo &info = *info_of(inputs, target);
-	const std::string name = "keeper " + target.keeper.value;
-	// While a switchover runs positions are published often; one of before may be old.
-	if (info.generation < inputs.data.switchover->generation) {
-		return name + " has not told its position";
-	}
-	const auto lag = lag_of(inputs, master, target);
-	if (!lag) {
-		return name + " is on another timeline than the master";
-	}
-	if (*lag > inputs.data.spec.max_standby_lag) {
-		return name + " lags by " + std::to_string(*lag) + " bytes, more than maxStandbyLag of " +
-		       std::to_string(inputs.data.spec.max_standby_lag);
-	}
-	return {};
-}
-
-/// The standby with the smallest known lag that nothing speaks against; among equals the one
-/// with the higher failoverPriority, then the lower keeper uid. Empty: nobody, and `why` says so.
-DbUid choose_target(const SentinelInputs &inputs, const Db &master, std::string &why) {
-	std::vector<std::string> objections;
-	std::optional<std::tuple<std::uint64_t, int, KeeperUid, DbUid>> best;
-	for (const auto &[uid, db] : inputs.data.dbs) {
-		const Keeper *keeper = inputs.data.find_keeper(db.keeper);
-		if (uid == master.uid || !keeper || keeper->db != uid) {
-			continue;
-		}
-		if (const std::string objection = objection_to_target(inputs, uid); !objection.empty()) {
-			objections.push_back(objection);
-			continue;
-		}
-		const auto lag = lag_of(inputs, master, db);
-		const std::tuple candidate(lag.value_or(UINT64_MAX),
-		                           -inputs.data.spec.failover_priority_of(db.keeper), db.keeper,
-		                           uid);
-		best = best ? std::min(*best, candidate) : candidate;
-	}
-	why = objections.empty() ? "there is no standby" : join(objections, "; ");
-	return best ? std::get<3>(*best) : DbUid();
-}
-
 /// Whether it is for now; otherwise a wait, or the refusal of one whose time has passed.
 std::optional<SentinelDecision> wait_for_its_time(const SentinelInputs &inputs) {
 	const Switchover &switchover = *inputs.data.switchover;
@@ -232,7 +112,7 @@ SentinelDecision accept(const SentinelInputs &inputs) {
 	DbUid target;
 	std::string why;
 	if (data.switchover->to.empty()) {
-		target = choose_target(inputs, *master, why);
+		target = choose_switchover_target(inputs, *master, why);
 	} else if (const Db *db = data.db_of(data.switchover->to)) {
 		target = db->uid;
 		why = objection_to_target(inputs, target);
