@@ -27,7 +27,7 @@ sub set_clock {
 }
 
 set_clock('+0');
-my $lab = StolonLab->new(nodes => 2, spec => { failInterval => '2s' }, environment => {
+my $lab = StolonLab->new(nodes => 2, spec => { failInterval => '4s' }, environment => {
 	LD_PRELOAD => $library, FAKETIME_TIMESTAMP_FILE => "$folder/offset", FAKETIME_CACHE_DURATION => 1,
 	FAKETIME_DONT_FAKE_MONOTONIC => 1, FAKETIME_DISABLE_SHM => 1, NO_FAKE_STAT => 1 });
 $lab->make_table;

@@ -11,7 +11,7 @@ use SickDisk;
 use StolonLab;
 use Test::More;
 
-my $lab = StolonLab->new(spec => { failInterval => '3s' }, environment => { LD_PRELOAD => SickDisk::library() });
+my $lab = StolonLab->new(spec => { failInterval => '10s' }, environment => { LD_PRELOAD => SickDisk::library() });
 
 sub data_of { return $lab->dir . "/$_[0]/data/postgres" }
 

@@ -27,10 +27,10 @@ my $session = IPC::Run::start([ 'psql', '-XAtq', '-d', $lab->dsn('proxy') ], '<'
 $session->pump until $out =~ /open/;
 
 my $asked_at = StolonLab::now();
-my ($code, $said, $complaint) = switchover('--to', $target, '--timeout', '1500ms');
+my ($code, $said, $complaint) = switchover('--to', $target, '--timeout', '5s');
 is($code, 1, 'the switchover is not done');
 like($complaint, qr/undone: in step pause: transactions are open behind/, 'and the operator is told why');
-$writer->wait_for_acks(20, StolonLab::now(), 10);
+$writer->wait_for_acks(20, StolonLab::now(), 90);
 cmp_ok($writer->outage($asked_at), '>', 1, 'clients have waited');
 is($lab->master, $master, 'the master is the same');
 my ($event) = grep { $_->{kind} eq 'switchover' } $lab->history;

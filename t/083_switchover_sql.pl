@@ -133,7 +133,7 @@ is($out, "$id|cancelled|by an operator, before it began", 'it can be cancelled, 
 is(($lab->history)[-1]->{outcome}, 'cancelled', '... and the history has it');
 is($lab->master, $master, '... the master is the same');
 
-($code, my $soon) = StolonLab::run_command('date', '+%F %T', '-d', '3 seconds');
+($code, my $soon) = StolonLab::run_command('date', '+%F %T', '-d', '10 seconds');
 chomp $soon;
 ($code, $out, $err) = $lab->lab_may_fail('stolonctl', 'switchover', '--to', $target, '--at', $soon);
 is($code, 0, 'the command schedules by the local clock') or diag($err);
@@ -161,7 +161,8 @@ $session->pump until $session_out =~ /open/;
 ($code, $out, $err) = ask($other, "set statement_timeout = '1500ms'; select stolon.switchover('$target', timeout => '40 s')");
 $id = present()->{id};
 like($err, qr/WARNING:.*switchover $id goes on without this session.*ERROR:  57014: canceling statement/s, 'a session that is made to leave says that it goes on');
-is(present()->{phase}, 'pause', '... which it does');
+ok(wait_for_step('pause'), '... which it does');
+is(present()->{id}, $id, '... and it is this one');
 like($lab->lab('stolonctl', 'switchover', '--cancel'), qr/^cancelled: by an operator, in step pause$/m, 'the command cancels it while clients wait');
 $in .= "select 'still';\n";
 $session->pump until $session_out =~ /still/;
@@ -175,7 +176,7 @@ my $launcher = (StolonLab::run_command('ps', '-o', 'ppid=', '-p', postmaster($ma
 cmp_ok($launcher, '>', 1, 'the launcher is there');
 kill 'STOP', $launcher;
 my ($held_out, $held_err) = ('', '');
-my $held = IPC::Run::start([ "$StolonLab::scripts/lab", '--dir', $lab->dir, 'psql', $other, '-XAtqd', 'app', '-c', "select state from stolon.switchover('$target', timeout => '4 s')" ],
+my $held = IPC::Run::start([ "$StolonLab::scripts/lab", '--dir', $lab->dir, 'psql', $other, '-XAtqd', 'app', '-c', "select state from stolon.switchover('$target', timeout => '20 s')" ],
 	'<', \undef, '>', \$held_out, '2>', \$held_err);
 wait_for_step('stop');
 $id = present()->{id};

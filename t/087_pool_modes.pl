@@ -98,7 +98,7 @@ is(answer(session(), 'select pg_is_in_recovery()'), 'TDCZ', 'a new session is le
 restart_proxy('--pool-mode' => 'session', '--session-switchover' => 'wait');
 my $master = $lab->master;
 $idle = session('select 1');
-my ($waited_code, $out, $err) = $lab->lab_may_fail('stolonctl', 'switchover', '--timeout', '1500ms');
+my ($waited_code, $out, $err) = $lab->lab_may_fail('stolonctl', 'switchover', '--timeout', '5s');
 is($waited_code, 1, 'wait: the switchover is not done while a session is there');
 like($err, qr/undone: in step pause/, '... but undone');
 like(answer($idle, 'select 1'), qr/D/, '... and the session goes on');

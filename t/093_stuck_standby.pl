@@ -13,7 +13,7 @@ use SlotTools qw(db_of slots_are_right);
 use StolonLab;
 use Test::More;
 
-my $lab = StolonLab->new(spec => { failInterval => '3s', sleepInterval => '1s', standbyRepairTimeout => '8s' });
+my $lab = StolonLab->new(spec => { failInterval => '3s', sleepInterval => '1s', standbyRepairTimeout => '20s' });
 $lab->make_table;
 my $master = $lab->master;
 my ($standby, $other) = grep { $_ ne $master } $lab->nodes;

@@ -13,7 +13,7 @@ use SlotTools qw(db_of);
 use StolonLab;
 use Test::More;
 
-my $lab = StolonLab->new(net => 'netns', spec => { failInterval => '5s', sleepInterval => '1s' });
+my $lab = StolonLab->new(net => 'netns', spec => { failInterval => '8s', sleepInterval => '1s' });
 my $place = $lab->base . '/place';
 mkdir $place;
 chmod 0755, $lab->base, $place;

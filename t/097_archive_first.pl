@@ -27,7 +27,8 @@ $lab->make_table;
 sub data_dir { return $lab->dir . "/$_[0]/data" }
 sub waiting { return map { m{([^/]+)\.ready$} } glob(data_dir($_[0]) . '/postgres/pg_wal/archive_status/*.ready') }
 sub in_archive { return grep { -s "$archive/$_" } @_ }
-sub write_rows { my ($node, $source) = @_; return $lab->sql($node, "insert into acked select '$source', n from generate_series(1, 10) n") }
+sub rows_as { my ($source) = @_; return "insert into acked select '$source', n from generate_series(1, 10) n" }
+sub write_rows { my ($node, $source) = @_; return $lab->sql($node, rows_as($source)) }
 
 # The master is lost with WAL that is not archived, and comes back. Returns its name, what it had to archive, and what its
 # launcher has said since.
@@ -45,10 +46,9 @@ sub lose_master {
 	my $common = waiting($old);
 	cmp_ok($common, '>=', 2, 'WAL that all have waits for the archive at the master only');
 	$lab->fault('cut', $old);
-	for (1 .. 2) {
-		write_rows($old, "lost_${case}_$_");
-		$lab->sql($old, 'select pg_switch_wal()');
-	}
+	# By one command: it has to be done before the lease ends.
+	my @statements = map { (rows_as("lost_${case}_$_"), 'select pg_switch_wal()') } 1 .. 2;
+	$lab->sql($old, shift @statements, map { ('-c', $_) } @statements);
 	$lab->fault('kill-node', $old);
 	my @waiting = waiting($old);
 	cmp_ok(scalar @waiting, '>=', $common + 2, '... and so does WAL that only it has');

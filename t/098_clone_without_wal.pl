@@ -71,7 +71,7 @@ sub remove_wal {
 	return StolonLab::poll_until("$file is removed", sub {
 		write_segments($lab, $master, 2);
 		$lab->sql($master, "select min(name) > '$file' from pg_ls_waldir() where name ~ '^[0-9A-F]{24}\$'") eq 't';
-	});
+	}, 300);
 }
 
 # What `stolonctl status` tells of the standby.
