@@ -51,6 +51,8 @@ $lab->sql($winner, "select pg_drop_replication_slot('stolon_users_own'), pg_drop
 # ---- One is away
 
 my $third_db = db_of($lab, $third);
+StolonLab::poll_until("the slot for $third on $winner has followed to its last restartpoint",
+	sub { slots($lab, $winner)->{"stolon_$third_db"} eq $lab->published("keepers/info/$third")->{redo} });
 $lab->fault('kill-node', $third);
 my $before = slots($lab, $winner)->{"stolon_$third_db"};
 write_and_checkpoint(5, $winner) for 1 .. 2;

@@ -37,7 +37,10 @@ StolonLab::poll_until("$gone counts as absent", sub {
 });
 my $db = db_of($lab, $gone);
 isnt($lab->etcdctl('get', '--print-value-only', $lab->key("keepers/beat/$gone")), '', 'its beat is there');
-ok(exists slots($lab, $_)->{"stolon_$db"}, "its slot is there on $_") for $master, $standby;
+for my $node ($master, $standby) {
+	slots_are_right($lab, $node);
+	ok(exists slots($lab, $node)->{"stolon_$db"}, "its slot is there on $node");
+}
 
 like(removekeeper($gone), qr/^0 keeper $gone is removed/, 'a keeper that is gone is removed');
 my $data = $lab->clusterdata;

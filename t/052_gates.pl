@@ -114,6 +114,7 @@ unfence($server);
 $_->close for values %session;
 
 my $patient = RawSession->new($server);
+$patient->ask(RawSession::query("set stolon.fence_wait = '1h'"));
 $holder = RawSession->new($server);
 $holder->ask(RawSession::query('select pg_advisory_lock(1)'));
 $patient->send(RawSession::query('select pg_advisory_lock(1)'));

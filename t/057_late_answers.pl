@@ -117,9 +117,9 @@ is(acks_between($latest + $on_its_way, $again_at), 0, 'clients got no acknowledg
 
 # ---- Beats that arrive after the deadline
 
-$revision = $server->revision_of('keepers/beat/k1');
 $relay->hold('requests');
 wait_for_mark(StolonLab::now());
+$revision = $server->revision_of('keepers/beat/k1');
 ($earliest, $latest) = $server->deadline;
 $server->wait_for_fence;
 is($server->revision_of('keepers/beat/k1'), $revision, 'no beat has reached the store for as long as the lease lasts');

@@ -46,7 +46,8 @@ like($server->status('unfit'), qr/a flush of WAL/, 'and the status tells');
 SickDisk::end($server->{data}, 'block.fdatasync');
 is(($server->finish($writing))[0], 0, 'the commit ends when the disk works again');
 wait_for_fit();
-like($server->log_text, qr/this master is unfit: a flush.*this master is fit again/s, 'the log tells both');
+StolonLab::poll_until('the log tells both', sub { $server->log_text =~ /this master is unfit: a flush.*this master is fit again/s });
+pass('the log tells both');
 
 # ---- A keeper worker that stands still
 

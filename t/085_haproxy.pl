@@ -18,7 +18,8 @@ use StolonLab;
 use Test::More;
 
 my $lab = StolonLab->new(spec => { failInterval => '2s', proxyTimeout => '3s' });
-my %port = map { $_ => FencedServer::free_port() } qw(health primary replicas);
+my %port;
+@port{qw(health primary replicas)} = StolonLab::free_ports(3);
 my $keepers = $lab->clusterdata->{keepers};
 my $folder = $lab->base . '/haproxy';
 mkdir $folder or die "$folder: $!\n";

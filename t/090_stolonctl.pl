@@ -8,7 +8,6 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use File::Temp qw(tempdir);
-use IO::Socket::INET;
 use JSON::PP qw(decode_json);
 use StolonLab;
 use Test::More;
@@ -16,11 +15,6 @@ use Test::More;
 my $stolonctl = ($ENV{STOLON_BIN_DIR} // "$FindBin::Bin/../build/bin") . '/stolonctl';
 my $root = 'stolon/cluster/ctl';
 my ($etcd_pid, $endpoint);
-
-sub free_port {
-	my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die "no port: $!\n";
-	return $socket->sockport;
-}
 
 sub etcdctl {
 	my (@arguments) = @_;
@@ -31,7 +25,7 @@ sub etcdctl {
 }
 
 sub start_etcd {
-	my ($client, $peer) = (free_port(), free_port());
+	my ($client, $peer) = StolonLab::free_ports(2);
 	my $dir = tempdir('stolon-ctl-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 	$endpoint = "http://127.0.0.1:$client";
 	$etcd_pid = fork // die "fork: $!\n";
@@ -114,7 +108,7 @@ start_etcd();
 
 # ---- The store is away
 {
-	my $nobody = 'http://127.0.0.1:' . free_port();
+	my $nobody = 'http://127.0.0.1:' . (StolonLab::free_ports(1))[0];
 	for my $command (qw(status spec init)) {
 		my ($code, $out, $err) = StolonLab::run_command($stolonctl, $command, '--cluster-name', 'ctl',
 			'--store-endpoints', $nobody);

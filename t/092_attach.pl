@@ -9,7 +9,6 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use StolonLab;
-use StolonStore ();
 use Test::More;
 
 my $lab = StolonLab->new(spec => { failInterval => '2s' });
@@ -33,7 +32,7 @@ sub prepare_bouncer {
 	my $folder = $lab->base . "/$name";
 	mkdir $folder;
 	chown @postgres[ 2, 3 ], $folder;
-	my $port = $bouncer{$name}{port} //= StolonStore::free_port();
+	my $port = $bouncer{$name}{port} //= (StolonLab::free_ports(1))[0];
 	own_file("$name/pgbouncer.ini", <<"INI");
 $include
 [pgbouncer]

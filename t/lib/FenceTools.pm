@@ -45,6 +45,8 @@ sub hold_commits {
 	FencedServer::append("$server->{data}/postgresql.auto.conf", "synchronous_standby_names = 'nobody'\nsynchronous_commit = local\n");
 	reload($server);
 	StolonLab::poll_until('it is in force', sub { $server->sql('show synchronous_standby_names') eq 'nobody' });
+	# Commits wait for it once the checkpointer has seen it, too.
+	$server->sql('checkpoint');
 	return;
 }
 

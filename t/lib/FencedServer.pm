@@ -7,7 +7,6 @@ use warnings;
 
 use File::Path ();
 use HTTP::Tiny ();
-use IO::Socket::INET ();
 use IPC::Run ();
 use JSON::PP ();
 use MIME::Base64 qw(decode_base64 encode_base64);
@@ -17,14 +16,9 @@ use Time::HiRes qw(sleep);
 use StolonLab;
 use StolonRelay;
 
+my $here = __FILE__ =~ s{[^/]*$}{}r;
 my $cluster_uid = '0123456789abcdef';
 my @servers;
-
-sub free_port {
-	my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 1)
-	  or die "no free port: $!\n";
-	return $socket->sockport;
-}
 
 # Options: spec (a hash, the cluster's), parameters (a text for postgresql.conf), environment (a hash, the server's), start_in
 # (a list, the beginning of a command that starts the server), relay (the server reaches the store through a StolonRelay),
@@ -35,8 +29,9 @@ sub new {
 		'python3', '-Bc', 'from lablib import cluster; print(cluster.scratch_directory("stolon-f-"))');
 	die "no directory: $problem\n" if $failed;
 	chomp $base;
+	my ($port, $store_port, $peer_port) = StolonLab::free_ports(3);
 	my $self = bless {
-		base => $base, data => "$base/data", port => free_port(), store_port => free_port(),
+		base => $base, data => "$base/data", port => $port, store_port => $store_port, peer_port => $peer_port,
 		spec => $options{spec} // {}, owner => $$, generation => 0, writers => [],
 		environment => $options{environment} // {}, start_in => $options{start_in} // [],
 	}, $class;
@@ -49,14 +44,12 @@ sub new {
 		chown $uid, $gid, $base, $self->{data};
 		$self->{as} = [ 'setpriv', "--reuid=$uid", "--regid=$gid", '--clear-groups' ];
 	}
-	$self->{peer_port} = free_port();
 	$self->start_store;
-	my $port = $self->{store_port};
 	if ($options{relay}) {
-		$self->{relay} = StolonRelay->new(to => $port, log => "$base/relay.log", mark => key('keepers/beat/k1'));
-		$port = $self->{relay}->port;
+		$self->{relay} = StolonRelay->new(to => $store_port, log => "$base/relay.log", mark => key('keepers/beat/k1'));
+		$store_port = $self->{relay}->port;
 	}
-	$self->{endpoints} = join ',', $options{endpoints} // (), "http://127.0.0.1:$port";
+	$self->{endpoints} = join ',', $options{endpoints} // (), "http://127.0.0.1:$store_port";
 	$self->make_data($options{parameters} // '');
 	return $self;
 }
@@ -338,6 +331,21 @@ sub writer {
 	return $writer;
 }
 
+# From now on a process of its own notes when etcd shows new beats of this server.
+sub note_beats {
+	my ($self) = @_;
+	my $log = "$self->{base}/beats.log";
+	local $ENV{PYTHONPATH} = $StolonLab::scripts;
+	my $pid = StolonLab::spawn($self, $log, 'python3', '-B', "$here/beats.py", '127.0.0.1', $self->{store_port},
+		'stolon/cluster/fenced/keepers/beat/k1');
+	push @{ $self->{writers} }, bless { log => $log, pid => $pid }, 'StolonLab::Writer';
+	StolonLab::poll_until('beats are watched', sub { read_text($log) =~ /^watching$/m });
+	return;
+}
+
+# When, in microseconds on StolonLab's clock.
+sub beats_noted { my ($self) = @_; return read_text("$self->{base}/beats.log") =~ /^(\d+)\n/mg }
+
 sub make_table {
 	my ($self) = @_;
 	$self->sql('create table acked (source text, number bigint, primary key (source, number))');
@@ -353,7 +361,7 @@ sub stop_writers {
 # A copy of the running server on a port of its own, as a restored backup would be; not started.
 sub copy {
 	my ($self) = @_;
-	my $copy = bless { %$self, data => "$self->{base}/copy", port => free_port(), store => undef, relay => undef, writers => [],
+	my $copy = bless { %$self, data => "$self->{base}/copy", port => StolonLab::free_ports(1), store => undef, relay => undef, writers => [],
 		removed => 0 }, ref $self;
 	unshift @servers, $copy;
 	$self->run("$self->{bin}/pg_basebackup", '-d', $self->dsn, '-D', $copy->{data}, '-c', 'fast', '--no-sync');
@@ -364,7 +372,7 @@ sub copy {
 # A started server beside it that has nothing to do with stolon. $parameters: a text for postgresql.conf.
 sub plain_server {
 	my ($self, $parameters) = @_;
-	my $plain = bless { %$self, data => "$self->{base}/plain", port => free_port(), store => undef, removed => 0 }, ref $self;
+	my $plain = bless { %$self, data => "$self->{base}/plain", port => StolonLab::free_ports(1), store => undef, removed => 0 }, ref $self;
 	unshift @servers, $plain;
 	$self->run("$self->{bin}/initdb", '-D', $plain->{data}, '-U', 'postgres', '-A', 'trust', '--no-sync');
 	append("$plain->{data}/postgresql.conf",
@@ -376,6 +384,14 @@ sub plain_server {
 sub wait_for_lease {
 	my ($self) = @_;
 	StolonLab::poll_until('the server holds the lease', sub { $self->status('lease_valid') eq 't' });
+	return;
+}
+
+# Until a beat has been put from now on: most of its validity lies ahead then.
+sub wait_for_beat {
+	my ($self) = @_;
+	my $before = $self->revision_of('keepers/beat/k1');
+	StolonLab::poll_until('a beat is put', sub { $self->revision_of('keepers/beat/k1') > $before });
 	return;
 }
 

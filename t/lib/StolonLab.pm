@@ -8,6 +8,7 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Path qw(remove_tree);
+use IO::Socket::INET ();
 use IPC::Run ();
 use JSON::PP ();
 use Test::More;
@@ -33,6 +34,13 @@ sub poll_until {
 		  if clock_gettime(CLOCK_MONOTONIC) > $end;
 		sleep $poll_seconds;
 	}
+}
+
+# So many different ports of 127.0.0.1 where nobody listens: all are held until the last is chosen.
+sub free_ports {
+	my ($count) = @_;
+	my @sockets = map { IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "no free port: $!\n" } 1 .. $count;
+	return map { $_->sockport } @sockets;
 }
 
 # Runs a command; returns (exit code, stdout, stderr).

@@ -8,10 +8,11 @@ use warnings;
 use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use HTTP::Tiny ();
-use IO::Socket::INET ();
 use JSON::PP ();
 use MIME::Base64 qw(decode_base64 encode_base64);
 use Time::HiRes qw(clock_gettime sleep CLOCK_MONOTONIC);
+
+use StolonLab ();
 
 my $json = JSON::PP->new->canonical;
 my $owner = $$;
@@ -22,7 +23,7 @@ sub seconds_now { return clock_gettime(CLOCK_MONOTONIC) }
 # Repeats $check until it returns something true, which is returned. Dies after $timeout seconds.
 sub poll_until {
 	my ($what, $check, $timeout) = @_;
-	my $end = seconds_now() + ($timeout // 20);
+	my $end = seconds_now() + ($timeout // 90);
 	while (1) {
 		my $result = $check->();
 		return $result if $result;
@@ -31,18 +32,13 @@ sub poll_until {
 	}
 }
 
-sub free_port {
-	my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "no port: $!\n";
-	return $socket->sockport;
-}
-
 # A connection per call: HTTP::Tiny sends head and body apart, which costs 40 ms on a kept one.
 sub new {
 	my ($class, $cluster) = @_;
 	my $self = bless { dir => tempdir('stolon-store-XXXXXX', TMPDIR => 1), cluster => $cluster,
 		pids => {}, http => HTTP::Tiny->new(timeout => 5, keep_alive => 0) }, $class;
 	push @stores, $self;
-	my ($client, $peer) = (free_port(), free_port());
+	my ($client, $peer) = StolonLab::free_ports(2);
 	$self->{url} = "http://127.0.0.1:$client";
 	$self->start('etcd', 'etcd', '--name', 'test', '--data-dir', "$self->{dir}/etcd", '--unsafe-no-fsync',
 		'--listen-client-urls', $self->{url}, '--advertise-client-urls', $self->{url},
@@ -77,7 +73,7 @@ sub stop {
 	my ($self, $name, $signal) = @_;
 	my $pid = delete $self->{pids}{$name} or return;
 	kill $signal, $pid;
-	poll_until("$name ends", sub { waitpid($pid, 1) == $pid }, 10);
+	poll_until("$name ends", sub { waitpid($pid, 1) == $pid });
 	return $? & 127 ? -($? & 127) : $? >> 8;
 }
 
