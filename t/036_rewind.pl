@@ -39,7 +39,7 @@ sub same_everywhere {
 	my $master = $lab->master;
 	my $rows = rows($master);
 	for my $node ($lab->nodes) {
-		StolonLab::poll_until("$node has what $master has $what", sub { rows($node) eq $rows }, 30);
+		StolonLab::poll_until("$node has what $master has $what", sub { rows($node) eq $rows }, 90);
 	}
 	return pass("all servers have the same rows $what");
 }

@@ -74,7 +74,7 @@ for my $round (1 .. 3) {
 	isnt($new, $old, 'another one is the master');
 	$writer->wait_for_acks(20, StolonLab::now());
 	push @stalls, sprintf '%.2f', $writer->outage($asked_at);
-	is($lab->wait_until_whole(30), $new, "everybody streams from $new");
+	is($lab->wait_until_whole, $new, "everybody streams from $new");
 	is_deeply({ dbs() }, \%before, 'everybody has the same incarnation of data as before');
 	ok($lab->is_standby($old), "$old is a standby");
 	my $event = last_event();

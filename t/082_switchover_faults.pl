@@ -91,7 +91,7 @@ $lab->fault('kill-node', $target);
 is(end($command), 1, 'a switchover to a target that dies ends');
 like($command->{err}, qr/undone: in step pause: keeper $target is not present/, '... and says why');
 is($lab->master, $master, 'the master is the same');
-$writer->wait_for_acks(20, StolonLab::now(), 20);
+$writer->wait_for_acks(20, StolonLab::now(), 90);
 close_session($session);
 is($session->{err}, '', 'the open transaction has gone on');
 no_error($began_at);

@@ -116,7 +116,7 @@ sub haproxy_has {
 	my ($proxy, @expected) = @_;
 	my $expected = join ' ', sort @expected;
 	my $up = '';
-	eval { StolonLab::poll_until("$proxy: $expected", sub { ($up = up_servers($proxy)) eq $expected }, 30) };
+	eval { StolonLab::poll_until("$proxy: $expected", sub { ($up = up_servers($proxy)) eq $expected }, 90) };
 	is($up, $expected, "HAProxy sends clients of \"$proxy\" to: " . ($expected || 'nobody'));
 	return;
 }

@@ -36,7 +36,7 @@ sub readers_reach {
 	my (@nodes) = @_;
 	my $expected = join ' ', sort @nodes;
 	my $seen = '';
-	eval { StolonLab::poll_until("readers reach $expected", sub { ($seen = who_answers()) eq $expected }, 40) };
+	eval { StolonLab::poll_until("readers reach $expected", sub { ($seen = who_answers()) eq $expected }, 90) };
 	is($seen, $expected, "readers reach $expected");
 	return;
 }
@@ -45,7 +45,7 @@ sub proxy_status { return $lab->status->{cluster}{proxies}[0] }
 
 sub status_shows {
 	my ($what, $check) = @_;
-	ok(eval { StolonLab::poll_until($what, sub { $check->(proxy_status()) }, 30) }, "status shows $what")
+	ok(eval { StolonLab::poll_until($what, sub { $check->(proxy_status()) }, 90) }, "status shows $what")
 	  or diag(JSON::PP::encode_json(proxy_status()));
 	return;
 }

@@ -8,6 +8,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use FencedServer;
 use StolonLab;
 use Test::More;
 
@@ -155,8 +156,14 @@ $lab->stop_writers;
 
 # ---- Another user's
 
-my ($refused, $said, $complaint) = StolonLab::run_command('timeout', '5', $lab->env('bin') . '/stolon-proxy', '--cluster-name', 'lab',
+my $said = $lab->base . '/nobody.log';
+my $stranger = $lab->spawn($said, $lab->env('bin') . '/stolon-proxy', '--cluster-name', 'lab',
 	'--store-endpoints', $lab->env('etcd'), '--processes', 0, '--run-as', 'nobody', '--attach', $bouncer{theirs}{address},
 	'--run-dir', $lab->base . '/nobody', '--auth-file', '/dev/null');
-like("$said$complaint", qr/its console refuses the user "pgbouncer": .*; stolon-proxy has to run as the user/, "another user's is told");
+ok(eval {
+	StolonLab::poll_until('it is told', sub {
+		FencedServer::read_text($said) =~ /its console refuses the user "pgbouncer": .*; stolon-proxy has to run as the user/ });
+}, "another user's is told") or diag($@ . FencedServer::read_text($said));
+kill 'KILL', $stranger;
+waitpid $stranger, 0;
 done_testing();

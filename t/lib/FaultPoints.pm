@@ -168,7 +168,7 @@ sub check_end {
 	my $rows = $lab->sql($master, $query);
 	unlike($rows, qr/lost/, "$when: what was lost is not there");
 	for my $node ($lab->nodes) {
-		StolonLab::poll_until("$node has what $master has", sub { $lab->sql($node, $query) eq $rows }, 30);
+		StolonLab::poll_until("$node has what $master has", sub { $lab->sql($node, $query) eq $rows }, 90);
 		my $root = data_dir($lab, $node);
 		my @left = map { s{.*/}{}r }
 		  glob("$root/postgres.clone-* $root/postgres.init-* $root/postgres.saving-* $root/postgres.rewind* $root/*.tmp.*");
