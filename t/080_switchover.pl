@@ -12,7 +12,7 @@ use lib "$FindBin::Bin/lib";
 use StolonLab;
 use Test::More;
 
-my $lab = StolonLab->new;
+my $lab = StolonLab->new(spec => { failInterval => '10s' });
 $lab->make_table;
 
 # Incarnation of each keeper.
