@@ -119,6 +119,7 @@ Result<KeeperInfo> parse_keeper_info(std::string_view text) {
 	info.message = in.text("message", ValueLimits::max_message);
 	info.unfit = in.text("unfit", ValueLimits::max_unfit);
 	info.was_primary = in.boolean("wasPrimary");
+	info.inconsistent = in.boolean("inconsistent");
 	info.replay_paused = in.boolean("replayPaused");
 	info.replay_held = in.boolean("replayHeld");
 	info.checkpointed_for = in.text("checkpointedFor", ValueLimits::max_name);
@@ -128,7 +129,7 @@ Result<KeeperInfo> parse_keeper_info(std::string_view text) {
 
 bool KeeperInfo::is_well(const DbUid &master) const {
 	return role == PgRole::Standby && streaming && !upstream.empty() && upstream == master &&
-	       trouble.empty();
+	       !inconsistent && trouble.empty();
 }
 
 std::string keeper_info_to_text(const KeeperInfo &info) {
@@ -159,6 +160,7 @@ std::string keeper_info_to_text(const KeeperInfo &info) {
 	put_message(object, "message", info.message);
 	put_message(object, "unfit", info.unfit, ValueLimits::max_unfit);
 	put_flag(object, "wasPrimary", info.was_primary);
+	put_flag(object, "inconsistent", info.inconsistent);
 	put_flag(object, "replayPaused", info.replay_paused);
 	put_flag(object, "replayHeld", info.replay_held);
 	put_text(object, "checkpointedFor", info.checkpointed_for);

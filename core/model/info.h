@@ -106,6 +106,9 @@ struct KeeperInfo {
 	std::string unfit;    ///< why this standby could not work as master either; empty: it could
 	/// As in DataState: what lies on its timeline may be of its own making.
 	bool was_primary = false;
+	/// Standby: it has not replayed the WAL that makes one whole out of what lies there, so that it
+	/// could not be promoted. A clone or a rewound server may lack that WAL.
+	bool inconsistent = false;
 	bool replay_paused = false;    ///< standby: somebody has paused the replay of WAL
 	std::string checkpointed_for;  ///< a checkpoint that was begun for this switchover has ended
 

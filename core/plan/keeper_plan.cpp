@@ -174,7 +174,8 @@ KeeperDecision take_part_in_election(const KeeperInputs &inputs, const DbUid &ow
 	decision.freeze = true;
 	set_target(FollowTarget{}, true, decision);
 	// The promise never to follow an older epoch has to be on disk before anybody may count on it.
-	if (is_frozen(inputs.local) && !decision.save_epoch)
+	// Without the WAL that makes its data consistent it could never be promoted.
+	if (is_frozen(inputs.local) && !inputs.local.inconsistent && !decision.save_epoch)
 		decision.vote = Vote{election.epoch, inputs.local.position, inputs.local.replayed};
 	return decision;
 }

@@ -52,7 +52,8 @@ struct KeeperLocal {
 	/// The startup process has read the stolon.conf that was written last, no walreceiver is left,
 	/// and all WAL that lies here is accounted for in `position`.
 	bool quiet = false;
-	WalPosition position;  ///< max(received and flushed, replayed)
+	bool inconsistent = false;  ///< as in KeeperInfo
+	WalPosition position;       ///< max(received and flushed, replayed)
 	Lsn replayed;
 	std::vector<HistoryEntry> history;  ///< ancestors of position.timeline
 	Lsn redo;                           ///< as in KeeperInfo; invalid: not known yet
@@ -132,7 +133,9 @@ struct KeeperDecision {
 ///
 ///  K-05 named master, the `master` key does not agree (yet): wait; no mandate if it names another.
 ///
-///  K-06 an election is open and this standby is a voter: freeze, save the epoch, vote when quiet.
+///  K-06 an election is open and this standby is a voter: freeze, save the epoch, vote when quiet
+///  and
+///       consistent.
 ///
 ///  K-07 an election is open otherwise: no mandate, nothing else changes.
 ///

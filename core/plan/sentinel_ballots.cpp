@@ -93,7 +93,9 @@ Ballot read_ballot(const SentinelInputs &inputs, const Ancestry &ancestry, const
 			    as_published.acceptable && !ballot.never_wins && !ballot.made_its_own;
 			ballot.promoted_line = as_published.promoted_line;
 		}
-		ballot.verdict = "has not voted";
+		ballot.verdict = ballot.info->inconsistent
+		                     ? "has not voted, as it has not replayed up to a consistent state"
+		                     : "has not voted";
 		return ballot;
 	}
 	ballot.voted = true;

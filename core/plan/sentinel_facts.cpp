@@ -43,6 +43,22 @@ const NodeInfo *node_of(const SentinelInputs &inputs, const KeeperUid &uid) {
 	return &found->second;
 }
 
+bool does_not_stay_up(const NodeInfo &node) {
+	return (node.phase == NodePhase::Starting || node.phase == NodePhase::Stopped) &&
+	       !node.last_exit.empty();
+}
+
+bool is_made(const SentinelInputs &inputs, const Db &db) {
+	if (db.init != DbInit::Resync) {
+		return db.init == DbInit::None;
+	}
+	const NodeInfo *node = node_of(inputs, db.keeper);
+	const KeeperInfo *info = info_of(inputs, db);
+	return node && node->db == db.uid &&
+	       (info ? info->role == PgRole::Standby && info->position.lsn.valid()
+	             : does_not_stay_up(*node));
+}
+
 bool is_blank(const NodeInfo &node) {
 	return node.phase == NodePhase::Waiting && node.db.empty() && node.system_id.empty() &&
 	       !node.host.empty() && node.port > 0;

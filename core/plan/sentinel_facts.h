@@ -26,6 +26,11 @@ std::uint64_t bytes_behind(Lsn ahead, Lsn behind);
 const KeeperInfo *info_of(const SentinelInputs &inputs, const Db &db);
 /// The launcher on this keeper, or nullptr; one with another cluster's data counts as absent.
 const NodeInfo *node_of(const SentinelInputs &inputs, const KeeperUid &uid);
+/// Its server ends again and again; its launcher is there and does not ask for help.
+bool does_not_stay_up(const NodeInfo &node);
+/// Its launcher has made this copy and has started it. It may still lack WAL without which it is
+/// not whole.
+bool is_made(const SentinelInputs &inputs, const Db &db);
 /// A node that has nothing and asks to be told what to become.
 bool is_blank(const NodeInfo &node);
 /// The last beat put by this keeper's host, of whichever db and epoch, or nullptr.

@@ -193,9 +193,8 @@ Step record_clones(const SentinelInputs &inputs) {
 	std::vector<std::string> done;
 	for (auto &[uid, db] : draft.data.dbs) {
 		const KeeperInfo *info = info_of(inputs, db);
-		const NodeInfo *node = node_of(inputs, db.keeper);
-		if (db.init == DbInit::Resync && info && info->role == PgRole::Standby &&
-		    info->position.lsn.valid() && node && node->db == uid) {
+		// One that nobody could connect to yet may never become whole.
+		if (db.init == DbInit::Resync && info && !info->inconsistent && is_made(inputs, db)) {
 			db.init = DbInit::None;
 			db.clone_anew = false;
 			draft.touch(db);

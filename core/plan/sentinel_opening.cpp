@@ -22,6 +22,10 @@ std::string objection(const SentinelInputs &inputs, const Db &db, WalPosition la
 	if (!is_known(info->position)) {
 		return "it does not know its WAL position yet";
 	}
+	// It could not be promoted. One that was whole once is only replaying what lies there.
+	if (db.init == DbInit::Resync && info->inconsistent) {
+		return "it is a copy that is not whole before it has received more WAL";
+	}
 	if (!last_known.lsn.valid()) {
 		return {};
 	}

@@ -93,7 +93,7 @@ struct SentinelDecision {
 ///  S-11 a standby db whose data are gone, or whose position is not contained in the master's
 ///       lineage, or whose data have been a primary's that nobody had named: a new db, Resync.
 ///  S-12 a db that is no longer anybody's current incarnation: forget it.
-///  S-13 a clone runs as a standby: init=None, so that from now on vanished data are noticed.
+///  S-13 a copy runs as a standby, and is whole: init=None, so that vanished data are noticed.
 ///  S-14 an open election cannot be decided, and a standby is there that was not asked: ask it too.
 ///  S-15 the `master` key has vanished: put it again, or nobody could ever beat.
 ///  S-16 the master's beat says that it is unfit, and a standby is there that follows it closely:

@@ -23,15 +23,9 @@ bool is_member(const SentinelInputs &inputs, const Db &db) {
 	return keeper && keeper->db == db.uid && db.uid != inputs.data.master;
 }
 
-/// Its server ends again and again; its launcher is there and does not ask for help.
-bool does_not_stay_up(const NodeInfo &node) {
-	return (node.phase == NodePhase::Starting || node.phase == NodePhase::Stopped) &&
-	       !node.last_exit.empty();
-}
-
 /// What this standby suffers from; empty: nothing that a repair is for.
 std::string complaint_of(const SentinelInputs &inputs, const Db &db) {
-	if (!is_member(inputs, db) || db.init != DbInit::None ||
+	if (!is_member(inputs, db) || !is_made(inputs, db) ||
 	    !inputs.standstill_since.contains(db.keeper)) {
 		return {};
 	}
@@ -58,7 +52,7 @@ bool has_to_wait_its_turn(const SentinelInputs &inputs) {
 	const bool one_is_good = std::any_of(
 	    dbs.begin(), dbs.end(), [&](const auto &pair) { return is_good(inputs, pair.second); });
 	const bool one_is_made = std::any_of(dbs.begin(), dbs.end(), [&](const auto &pair) {
-		return pair.second.init == DbInit::Resync && inputs.nodes.contains(pair.second.keeper);
+		return !is_made(inputs, pair.second) && inputs.nodes.contains(pair.second.keeper);
 	});
 	return one_is_made && !one_is_good;
 }

@@ -117,7 +117,8 @@ private:
 		publish(now);
 		if (local_.promoting || (decision_.electing && local_.in_recovery && !decision_.vote))
 			step_again_at_ = now + busy_poll;
-		else if (local_.in_recovery && !local_.target.db.empty() && !stream_.is_streaming())
+		else if (local_.inconsistent ||
+		         (local_.in_recovery && !local_.target.db.empty() && !stream_.is_streaming()))
 			step_again_at_ = std::min(step_again_at_, now + connecting_poll);
 	}
 
@@ -362,6 +363,7 @@ private:
 		if (local_.in_recovery)
 			info.unfit = disk_.shortage();
 		info.was_primary = local_.state.was_primary;
+		info.inconsistent = local_.inconsistent;
 		info.replay_paused = is_replay_paused();
 		info.checkpointed_for = checkpoints_.ended_for();
 		return info;

@@ -27,6 +27,34 @@ bool has_reached_end_of_wal() {
 	       wait == WAIT_EVENT_RECOVERY_WAL_STREAM;
 }
 
+ControlFileData read_control_file() {
+	ControlFileData copy = {};
+	guarded([&copy] {
+		bool crc_ok = false;
+		ControlFileData *control = get_controlfile(DataDir, &crc_ok);
+		if (crc_ok)
+			copy = *control;
+		pfree(control);
+	});
+	return copy;
+}
+
+// What CheckRecoveryConsistency() of the startup process asks, which tells nobody before
+// connections are let in. Once it is true the point can move on a little before what is replayed,
+// so that it is only asked for as long as nobody can connect.
+bool is_consistent(core::Lsn replayed) {
+	if (HotStandbyActive())
+		return true;
+	// A copy says that it is one (backup_label) before anything of it is replayed.
+	if (!replayed.valid())
+		return false;
+	const ControlFileData control = read_control_file();
+	return control.state == DB_IN_ARCHIVE_RECOVERY && !control.backupEndRequired &&
+	       control.backupStartPoint == InvalidXLogRecPtr &&
+	       control.minRecoveryPoint != InvalidXLogRecPtr &&
+	       control.minRecoveryPoint <= replayed.value;
+}
+
 bool is_quiet(std::uint64_t token, core::Lsn received) {
 	const SharedState *state = shared_state();
 	if (pg_atomic_read_u64(const_cast<pg_atomic_uint64 *>(&state->startup_token)) < token)
@@ -56,6 +84,7 @@ void observe_server(std::uint64_t token, core::KeeperLocal *local) {
 		local->position.timeline.value = timeline;
 		local->replayed = local->position.lsn;
 		local->quiet = false;
+		local->inconsistent = false;
 		return;
 	}
 	TimeLineID received_timeline = 0;
@@ -66,6 +95,7 @@ void observe_server(std::uint64_t token, core::KeeperLocal *local) {
 	const core::Lsn received{GetWalRcvFlushRecPtr(nullptr, &received_timeline)};
 	const core::Lsn replayed{GetXLogReplayRecPtr(&timeline)};
 	local->replayed = replayed;
+	local->inconsistent = !is_consistent(replayed);
 	if (received > replayed)
 		local->position = {core::Timeline{received_timeline}, received};
 	else
@@ -144,28 +174,12 @@ std::vector<core::HistoryEntry> timeline_history(core::Timeline timeline) {
 	return history;
 }
 
-namespace {
-
-CheckPoint last_checkpoint() {
-	CheckPoint checkpoint = {};
-	guarded([&checkpoint] {
-		bool crc_ok = false;
-		ControlFileData *control = get_controlfile(DataDir, &crc_ok);
-		if (crc_ok)
-			checkpoint = control->checkPointCopy;
-		pfree(control);
-	});
-	return checkpoint;
-}
-
-}  // namespace
-
 core::Timeline checkpointed_timeline() {
-	return core::Timeline{last_checkpoint().ThisTimeLineID};
+	return core::Timeline{read_control_file().checkPointCopy.ThisTimeLineID};
 }
 
 core::Lsn checkpointed_position() {
-	return core::Lsn{last_checkpoint().redo};
+	return core::Lsn{read_control_file().checkPointCopy.redo};
 }
 
 bool is_replay_paused() {

@@ -14,7 +14,7 @@ namespace stolon::pg {
 /// above it.
 std::uint64_t highest_known_token();
 
-/// Fills in_recovery, position, replayed, and quiet with respect to the configuration
+/// Fills in_recovery, position, replayed, inconsistent, and quiet with respect to the configuration
 /// `token`.
 void observe_server(std::uint64_t token, core::KeeperLocal *local);
 

@@ -24,6 +24,7 @@ KeeperInfo full_keeper_info() {
 	KeeperInfo info;
 	info.unfit = "the disk is full";
 	info.replay_paused = true;
+	info.inconsistent = true;
 	info.replay_held = true;
 	info.was_primary = true;
 	info.instance = "0011223344556677";

@@ -161,6 +161,18 @@ TEST(KeeperPlan, WithoutTheMasterKeysAgreementThereIsNoMandate) {
 }
 
 // no vote before the walreceiver is gone for good, and none before the promise is on disk.
+TEST(KeeperPlan, AVoterThatCouldNotBePromotedIsFrozenAndSilent) {
+	KeeperInputs inputs = in_election();
+	freeze(inputs);
+	inputs.local.inconsistent = true;
+	auto decision = plan_keeper(inputs);
+	EXPECT_EQ(decision.reason.rule, "K-06");
+	EXPECT_TRUE(decision.freeze);
+	EXPECT_FALSE(decision.vote);
+	inputs.local.inconsistent = false;
+	EXPECT_TRUE(plan_keeper(inputs).vote);
+}
+
 TEST(KeeperPlan, AVoterFreezesAndVotesOnlyWhenQuietAndTheEpochIsSaved) {
 	KeeperInputs inputs = in_election();
 	auto decision = plan_keeper(inputs);
