@@ -124,8 +124,7 @@ void measure_against_witnesses(const SentinelInputs &inputs, std::vector<Ballot>
 			    ballot.info->vote->position.timeline != witness.witnessed.timeline) {
 				continue;
 			}
-			const std::uint64_t lag =
-			    bytes_behind(witness.witnessed.lsn, ballot.info->vote->position.lsn);
+			const std::uint64_t lag = bytes_behind(witness.witnessed.lsn, ballot.info->vote->position.lsn);
 			if (lag > max_lag) {
 				ballot.acceptable = false;
 				ballot.verdict += ", " + std::to_string(lag) + " bytes behind " +
@@ -175,10 +174,6 @@ Count count_votes(const SentinelInputs &inputs) {
 	return count;
 }
 
-namespace {
-
-/// Where the old master's WAL ends, if it was shut down cleanly at the end of its last term;
-/// nullopt: unknown, and it may have more than anybody knows.
 std::optional<WalPosition> clean_end(const SentinelInputs &inputs) {
 	const Beat *last = writable_beat(inputs);
 	if (!last || !last->released || !last->clean || !last->position.timeline.valid() ||
@@ -187,8 +182,6 @@ std::optional<WalPosition> clean_end(const SentinelInputs &inputs) {
 	}
 	return last->position;
 }
-
-}  // namespace
 
 bool has_all_of_old_master(const SentinelInputs &inputs, const Ballot &ballot) {
 	const auto end = clean_end(inputs);

@@ -54,6 +54,9 @@ const KeeperUid &keeper_of_old_master(const SentinelInputs &inputs);
 /// The last beat (or release) of the old master's last term if it said writable, else nullptr. One
 /// of an earlier term says nothing: it may have been promoted again since.
 const Beat *writable_beat(const SentinelInputs &inputs);
+/// Where the old master's WAL ends, if it was shut down cleanly at the end of its last term;
+/// nullopt: unknown, and it may have more than anybody knows.
+std::optional<WalPosition> clean_end(const SentinelInputs &inputs);
 /// True when nothing of the old master's WAL is missing here: it ended in an orderly way, and this
 /// vote goes on from its very end, on its own timeline.
 bool has_all_of_old_master(const SentinelInputs &inputs, const Ballot &ballot);

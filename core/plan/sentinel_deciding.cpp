@@ -127,12 +127,14 @@ SentinelDecision name_winner(const SentinelInputs &inputs, const Count &count, c
 	return decision;
 }
 
-/// The old master's data directory is at hand, and can be started: its launcher or its keeper says
-/// so.
+/// The launcher has this data directory, and can start it.
+bool is_at_hand(const SentinelInputs &inputs, const Db &db) {
+	const NodeInfo *node = node_of(inputs, db.keeper);
+	return node && node->db == db.uid && node->phase != NodePhase::Refusing;
+}
+
 bool old_master_is_present(const SentinelInputs &inputs, const Db &old_master) {
-	const NodeInfo *node = node_of(inputs, old_master.keeper);
-	return (node && node->db == old_master.uid && node->phase != NodePhase::Refusing) ||
-	       info_of(inputs, old_master);
+	return is_at_hand(inputs, old_master) || info_of(inputs, old_master);
 }
 
 /// S-04. `why`: a clause, with which the sentence begins.
@@ -228,10 +230,19 @@ SentinelDecision fall_back(const SentinelInputs &inputs, const Count &count, Ins
 bool was_stopped_in_vain(const SentinelInputs &inputs) {
 	const Db &old_master = *inputs.data.find_db(inputs.data.election->old_master);
 	const BeatObservation *seen = beat_of(inputs, old_master.keeper);
-	const NodeInfo *node = node_of(inputs, old_master.keeper);
-	return switchover_of_election(inputs) && node && node->db == old_master.uid && seen &&
+	return switchover_of_election(inputs) && is_at_hand(inputs, old_master) && seen &&
 	       seen->beat.db == old_master.uid && seen->beat.epoch.next() == inputs.data.epoch &&
 	       seen->beat.released && !seen->beat.clean;
+}
+
+/// The same when it was stopped cleanly, and nobody who has voted has its end: the stream broke at
+/// the last moment.
+bool was_stopped_for_nobody(const SentinelInputs &inputs, const Count &count) {
+	const Db &old_master = *inputs.data.find_db(inputs.data.election->old_master);
+	return switchover_of_election(inputs) && is_at_hand(inputs, old_master) && clean_end(inputs) &&
+	       std::none_of(count.ballots.begin(), count.ballots.end(), [&](const Ballot &ballot) {
+		       return has_all_of_old_master(inputs, ballot);
+	       });
 }
 
 /// As when it is opened (S-07): a standby that seemed to be there was down as well.
@@ -280,6 +291,11 @@ SentinelDecision decide_election(const SentinelInputs &inputs) {
 		                "The election of epoch " + std::to_string(election.epoch.value) +
 		                    " waits for votes: " + verdicts(count) + ".",
 		                patience_end);
+	}
+	if (was_stopped_for_nobody(inputs, count)) {
+		return name_old_master(inputs, count,
+		                       "The stop for the switchover came to nothing, as nobody has all "
+		                       "that the old master has");
 	}
 	if (const Ballot *best = choose(inputs, count)) {
 		if (old_master_goes_on(inputs, count)) {

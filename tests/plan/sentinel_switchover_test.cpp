@@ -426,18 +426,43 @@ TEST(SentinelSwitchover, AnOldMasterThatDidNotEndCleanlyIsMadeAnew) {
 	EXPECT_EQ(decision.data.switchover->phase, Phase::Promote);
 }
 
-TEST(SentinelSwitchover, ATargetThatLacksTheLastByteIsNotPreferredAndTheOldDataAreNotTrusted) {
+TEST(SentinelSwitchover, WhenNobodyHasTheLastByteTheOldMasterGoesOn) {
 	Planned world = running();
 	world.stop();
 	world.open(at(1, 0x5000100));
 	world.vote("k3", at(1, 0x50000ff));
 	EXPECT_FALSE(world.plan().write) << "k2 may have it";
+	Planned silent = world;
+	silent.pass(seconds(1));
+	EXPECT_EQ(rule_of(silent.plan()), "S-04") << "it is not waited for any longer";
 	world.vote("k2", at(1, 0x50000f0));
-	SentinelDecision decision = world.plan();
-	EXPECT_EQ(decision.data.master, world.db("k3"));
-	EXPECT_EQ(decision.data.find_db(world.db("k1")), nullptr) << "its last bytes are only there";
+	Planned away = world, refusing = world, broken = world;
+	const SentinelDecision decision = world.plan();
+	EXPECT_EQ(rule_of(decision), "S-04");
+	EXPECT_EQ(decision.data.master, world.db("k1"));
+	EXPECT_EQ(decision.data.resume,
+	          (ResumePermit{world.db("k1"), world.beat_of("k1").mod_revision}));
+	world.write(decision);
+	outcome(world.plan(), Phase::Undone);
+
+	away.in.nodes.erase(KeeperUid{"k1"});
+	refusing.node("k1").phase = NodePhase::Refusing;
+	broken.beat_of("k1").beat.position = at(1, 0x4000000);
+	for (const Planned *gone : {&away, &refusing, &broken}) {
+		const SentinelDecision other = gone->plan();
+		EXPECT_EQ(rule_of(other), "S-03") << "it cannot go on, or has not even what it had told";
+		EXPECT_EQ(other.data.master, world.db("k3"));
+		EXPECT_EQ(other.data.find_db(world.db("k1")), nullptr) << "its last bytes are only there";
+	}
+}
+
+TEST(SentinelSwitchover, ATargetThatLacksTheLastByteIsNotPreferred) {
+	Planned world = running();
+	world.stop();
+	world.open(at(1, 0x5000100));
+	world.vote("k3", at(1, 0x50000ff));
 	world.vote("k2", at(1, 0x5000100));
-	decision = world.plan();
+	SentinelDecision decision = world.plan();
 	EXPECT_EQ(decision.data.master, world.db("k2")) << "the other one has everything";
 	EXPECT_NE(decision.data.find_db(world.db("k1")), nullptr);
 	world.write(decision);

@@ -1,0 +1,55 @@
+# Goal: a switchover during whose stop the standbys lose the master, so that nobody receives its last WAL, loses nothing: the
+# master is started again with what it has, and the operator is told that it was undone.
+# Method: an open transaction holds the switchover in its step "pause" while the standbys are cut from the master (network
+# namespaces), each from it only. A client that does not come through the proxy commits one more row; then the transaction ends.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use IPC::Run ();
+use SlotTools qw(db_of);
+use StolonLab;
+use Test::More;
+
+my $lab = StolonLab->new(net => 'netns', spec => { failInterval => '8s' });
+$lab->make_table;
+my $master = $lab->master;
+my @standbys = grep { $_ ne $master } $lab->nodes;
+my $db = db_of($lab, $master);
+my $writer = $lab->writer('proxy');
+$writer->wait_for_acks(20);
+
+my ($in, $out, $err) = ("begin;\nselect 'open';\n", '', '');
+my $session = IPC::Run::start([ $lab->client_exec, 'psql', '-XAtq', '-d', $lab->dsn('proxy') ], '<', \$in, '>', \$out, '2>', \$err);
+$session->pump until $out =~ /open/;
+my ($said, $complaint) = ('', '');
+my $command = IPC::Run::start(
+	[ "$StolonLab::scripts/lab", '--dir', $lab->dir, 'stolonctl', 'switchover', '--to', $standbys[0], '--timeout', '60s' ],
+	'<', \undef, '>', \$said, '2>', \$complaint);
+StolonLab::poll_until('clients are let wait', sub { ($lab->clusterdata->{switchover}{phase} // '') eq 'pause' });
+
+$lab->cut_between($_, $master) for @standbys;
+$lab->sql($master, q{insert into acked values ('late', 1)});
+$in .= "commit;\n";
+$session->finish;
+is($err, '', 'the open transaction has ended well');
+$command->finish;
+is($command->result(0), 1, 'the switchover is not done');
+like($complaint, qr/undone/, 'it was undone');
+
+# It was really stopped, and in an orderly way.
+like($lab->log_text($master), qr/the server was shut down cleanly/, "$master was stopped");
+my ($decision) = map { $lab->log_text($_) =~ /(S-04: .*)/ ? $1 : () } 'sentinel1', 'sentinel2';
+like($decision, qr/nobody has all that the old master has/, 'it goes on because nobody has all that it has');
+my $healed_at = StolonLab::now();
+$lab->lab('heal', $_) for @standbys;
+is($lab->wait_until_whole, $master, "$master is the master, and all is well");
+is(db_of($lab, $master), $db, 'with its data');
+$writer->wait_for_acks(20, $healed_at);
+$lab->stop_writers;
+is($lab->sql($master, q{select count(*) from acked where source = 'late'}), 1, 'the last row is there');
+my @missing = $lab->missing_rows($master, $writer);
+is(StolonLab::some(@missing), '', 'and every other acknowledged one');
+$lab->check_same_rows('in the end');
+done_testing();
