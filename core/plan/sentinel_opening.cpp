@@ -136,6 +136,10 @@ bool prefers_restart(const SentinelInputs &inputs, const Db &master) {
 	    !node_of(inputs, master.keeper)) {
 		return false;
 	}
+	// A permit for this very end has not helped, and its time is over.
+	if (inputs.data.resume == ResumePermit{master.uid, seen.mod_revision}) {
+		return false;
+	}
 	// The view has changed no earlier than with the last permit.
 	return !inputs.data.resume ||
 	       inputs.now >=

@@ -224,6 +224,28 @@ TEST(SentinelOnMasterCrash, ASecondCrashSoonAfterLeadsToAFailover) {
 	EXPECT_EQ(rule_of(later.plan()), "S-07");
 }
 
+TEST(SentinelOnMasterCrash, APermitThatDidNotHelpLeadsToAFailoverHoweverLateThatShows) {
+	World slow = restarting_world();
+	slow.in.data.spec.fail_interval = seconds(40);
+	slow.release("k1");
+	slow.apply(slow.plan());
+	const auto until = slow.plan().wake_at;
+	ASSERT_TRUE(until.has_value());
+	slow.in.now = *until;
+	EXPECT_EQ(rule_of(slow.plan()), "S-06") << "its time was longer than the pause between restarts";
+
+	World alone = restarting_world();
+	const World before = alone;
+	alone.vanish("k2");
+	alone.vanish("k3");
+	alone.release("k1");
+	alone.apply(alone.plan());
+	alone.pass(seconds(300));
+	EXPECT_FALSE(alone.plan().write);
+	alone.in.infos = before.in.infos;
+	EXPECT_EQ(rule_of(alone.plan()), "S-06") << "somebody has come";
+}
+
 TEST(SentinelOnMasterCrash, WhatIsNoCrashOfAFitServerLeadsToAFailover) {
 	World stopped = restarting_world();
 	stopped.release("k1");
