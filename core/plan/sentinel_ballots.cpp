@@ -32,8 +32,24 @@ bool promotion_may_be_unseen(const SentinelInputs &inputs) {
 	       inputs.data.election->last_known.timeline == named_on;
 }
 
+/// What a standby received behind the end of its timeline and has not replayed is half a record
+/// that the promotion there cut off: nothing that counts.
+WalPosition without_cut_off(const Ancestry &ancestry, Timeline known, WalPosition position,
+                            Lsn replayed) {
+	if (!ancestry.known || position.timeline == known) {
+		return position;
+	}
+	for (const HistoryEntry &left : ancestry.history) {
+		if (left.timeline == position.timeline && replayed.valid() && replayed <= left.end) {
+			position.lsn = std::min(position.lsn, left.end);
+		}
+	}
+	return position;
+}
+
 void judge_position(const SentinelInputs &inputs, const Ancestry &ancestry, WalPosition position,
                     Ballot &ballot) {
+	ballot.position = position;
 	const WalPosition known = inputs.data.election->last_known;
 	const std::uint64_t max_lag = inputs.data.spec.max_standby_lag;
 	if (!known.lsn.valid()) {
@@ -73,6 +89,13 @@ void judge_position(const SentinelInputs &inputs, const Ancestry &ancestry, WalP
 	}
 }
 
+/// Where a candidate is that has received up to `position`.
+void judge(const SentinelInputs &inputs, const Ancestry &ancestry, WalPosition position,
+           Lsn replayed, Ballot &ballot) {
+	const Timeline known = inputs.data.election->last_known.timeline;
+	judge_position(inputs, ancestry, without_cut_off(ancestry, known, position, replayed), ballot);
+}
+
 Ballot read_ballot(const SentinelInputs &inputs, const Ancestry &ancestry, const Db &db) {
 	Ballot ballot;
 	ballot.db = &db;
@@ -88,10 +111,11 @@ Ballot read_ballot(const SentinelInputs &inputs, const Ancestry &ancestry, const
 	if (!vote || vote->epoch != inputs.data.election->epoch) {
 		if (ballot.info->role == PgRole::Standby && is_known(ballot.info->position)) {
 			Ballot as_published = ballot;
-			judge_position(inputs, ancestry, ballot.info->position, as_published);
+			judge(inputs, ancestry, ballot.info->position, ballot.info->replayed, as_published);
 			ballot.promising =
 			    as_published.acceptable && !ballot.never_wins && !ballot.made_its_own;
 			ballot.promoted_line = as_published.promoted_line;
+			ballot.position = as_published.position;
 		}
 		ballot.verdict = ballot.info->inconsistent
 		                     ? "has not voted, as it has not replayed up to a consistent state"
@@ -104,10 +128,10 @@ Ballot read_ballot(const SentinelInputs &inputs, const Ancestry &ancestry, const
 	} else if (!is_known(vote->position)) {
 		ballot.verdict = "voted without a position";
 	} else {
-		judge_position(inputs, ancestry, vote->position, ballot);
+		judge(inputs, ancestry, vote->position, vote->replayed, ballot);
 	}
 	if (ballot.never_wins) {
-		ballot.witnessed = ballot.acceptable ? vote->position : WalPosition();
+		ballot.witnessed = ballot.acceptable ? ballot.position : WalPosition();
 		ballot.acceptable = false;
 		ballot.verdict += " (failoverPriority 0)";
 	}
@@ -121,10 +145,10 @@ void measure_against_witnesses(const SentinelInputs &inputs, std::vector<Ballot>
 	for (const Ballot &witness : ballots) {
 		for (Ballot &ballot : ballots) {
 			if (!witness.witnessed.lsn.valid() || !ballot.acceptable ||
-			    ballot.info->vote->position.timeline != witness.witnessed.timeline) {
+			    ballot.position.timeline != witness.witnessed.timeline) {
 				continue;
 			}
-			const std::uint64_t lag = bytes_behind(witness.witnessed.lsn, ballot.info->vote->position.lsn);
+			const std::uint64_t lag = bytes_behind(witness.witnessed.lsn, ballot.position.lsn);
 			if (lag > max_lag) {
 				ballot.acceptable = false;
 				ballot.verdict += ", " + std::to_string(lag) + " bytes behind " +
@@ -212,8 +236,8 @@ bool is_better(const Ballot &one, const Ballot &other) {
 	if (one.promoted_line != other.promoted_line) {
 		return one.promoted_line;
 	}
-	const Lsn mine = one.info->vote->position.lsn;
-	const Lsn theirs = other.info->vote->position.lsn;
+	const Lsn mine = one.position.lsn;
+	const Lsn theirs = other.position.lsn;
 	if (mine != theirs) {
 		return mine > theirs;
 	}
@@ -249,7 +273,7 @@ const Ballot *silent_and_ahead(const std::vector<Ballot> &ballots, const Ballot 
 		}
 		const bool ahead = ballot.promoted_line != best.promoted_line
 		                       ? ballot.promoted_line
-		                       : ballot.info->position.lsn > best.info->vote->position.lsn;
+		                       : ballot.position.lsn > best.position.lsn;
 		if (ahead) {
 			return &ballot;
 		}

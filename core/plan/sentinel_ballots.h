@@ -21,6 +21,9 @@ struct Ballot {
 	/// It has been a primary without having been named: what it has beyond the beginning of its
 	/// timeline is worth nothing, so that others are preferred, however far it is.
 	bool made_its_own = false;
+	/// Where it stands for comparisons: as it says, but not behind the end of its timeline on the
+	/// master's line.
+	WalPosition position;
 	/// A sound vote of a member that may not win.
 	WalPosition witnessed;
 	std::uint64_t lag = 0;  ///< bytes behind the last known position, when acceptable

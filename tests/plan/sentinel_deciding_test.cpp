@@ -184,6 +184,41 @@ TEST(SentinelDecision, AStandbyOnAnAncestorIsPlacedByTheMastersHistory) {
 	}
 }
 
+// The last one left had not asked for the new timeline when its master died.
+TEST(SentinelDecision, HalfARecordBehindTheForkNeitherExcludesAStandbyNorCounts) {
+	struct Case {
+		const char *what;
+		std::uint64_t replayed;
+		std::uint64_t max_lag;
+		bool wins;
+	};
+	for (const auto &test : {Case{"replayed up to the fork", 0x4800000, 0x800000, true},
+	                         Case{"and less", 0x47FFF00, 0x800000, true},
+	                         Case{"the lag counts from the fork", 0x4800000, 0x7FFFFF, false},
+	                         Case{"replayed behind the fork", 0x4800001, 0x800000, false},
+	                         Case{"nobody knows what was replayed", 0, 0x800000, false}}) {
+		World world = on_second_timeline();
+		world.in.data.spec.max_standby_lag = test.max_lag;
+		world.open_election();
+		world.vanish("k1");
+		world.vanish("k3");
+		world.info("k2").history.clear();
+		world.vote("k2", at(1, 0x4800050), Lsn{test.replayed});
+		world.pass(seconds(1));
+		EXPECT_EQ(world.plan().data.master == world.db("k2"), test.wins) << test.what;
+	}
+	World world = on_second_timeline();
+	world.beat("k1", at(2, 0x4800030));
+	world.open_election();
+	world.info("k2").history.clear();
+	world.vote("k2", at(1, 0x4800050), Lsn{0x4800000});
+	world.vote("k3", at(2, 0x4800020));
+	EXPECT_EQ(world.plan().data.master, world.db("k3")) << "what was cut off is not more";
+	world.info("k3").vote.reset();
+	world.pass(seconds(1));
+	EXPECT_FALSE(world.plan().write) << "nor does it make waiting needless";
+}
+
 TEST(SentinelDecision, AStandbyOnAnAncestorIsNotGuessedWhenNobodyKnowsTheHistory) {
 	World world = on_second_timeline();
 	world.in.infos.erase(KeeperUid{"k1"});
