@@ -21,6 +21,13 @@ const Beat *writable_beat(const SentinelInputs &inputs) {
 
 namespace {
 
+/// The election was opened because of what the old master's last beats said (S-16).
+bool was_unfit(const SentinelInputs &inputs) {
+	const BeatObservation *seen = beat_of(inputs, keeper_of_old_master(inputs));
+	return seen && seen->beat.db == inputs.data.election->old_master &&
+	       seen->beat.epoch.next() == inputs.data.election->epoch && !seen->beat.unfit.empty();
+}
+
 /// True when the old master may have been promoted without any beat telling of it, so that its line
 /// has gone on to a timeline that is not known here. Its last known position is then at the end of
 /// the timeline that it was promoted from, or a little behind that end: a vote counts bytes
@@ -159,6 +166,22 @@ void measure_against_witnesses(const SentinelInputs &inputs, std::vector<Ballot>
 	}
 }
 
+/// S-16 replaces a master that cannot work. Another one that cannot would only be replaced in turn.
+void prefer_the_fit(const SentinelInputs &inputs, std::vector<Ballot> &ballots) {
+	const bool one_is_fit = std::any_of(ballots.begin(), ballots.end(), [](const Ballot &ballot) {
+		return ballot.acceptable && ballot.info->unfit.empty();
+	});
+	if (!one_is_fit || !was_unfit(inputs)) {
+		return;
+	}
+	for (Ballot &ballot : ballots) {
+		if (ballot.info && !ballot.info->unfit.empty()) {
+			ballot.acceptable = ballot.promising = false;
+			ballot.verdict += ", and is as unfit as the old master was: " + ballot.info->unfit;
+		}
+	}
+}
+
 }  // namespace
 
 Count count_votes(const SentinelInputs &inputs) {
@@ -181,6 +204,7 @@ Count count_votes(const SentinelInputs &inputs) {
 		count.ballots.push_back(std::move(ballot));
 	}
 	measure_against_witnesses(inputs, count.ballots);
+	prefer_the_fit(inputs, count.ballots);
 	const Electorate present = find_electorate(inputs, election.old_master, election.last_known);
 	for (const auto *some : {&present.voters, &present.witnesses}) {
 		for (const auto &uid : *some) {
@@ -240,6 +264,9 @@ bool is_better(const Ballot &one, const Ballot &other) {
 	const Lsn theirs = other.position.lsn;
 	if (mine != theirs) {
 		return mine > theirs;
+	}
+	if (one.info->unfit.empty() != other.info->unfit.empty()) {
+		return one.info->unfit.empty();
 	}
 	return one.priority != other.priority ? one.priority > other.priority
 	                                      : one.db->keeper < other.db->keeper;

@@ -219,6 +219,18 @@ TEST(SentinelDecision, HalfARecordBehindTheForkNeitherExcludesAStandbyNorCounts)
 	EXPECT_FALSE(world.plan().write) << "nor does it make waiting needless";
 }
 
+TEST(SentinelDecision, AStandbyThatCouldNotWriteLosesAgainstAnEqualOne) {
+	for (const std::uint64_t lsn : {0x5000100, 0x50000ff}) {
+		World world = World::running();
+		world.open_election();
+		world.info("k2").unfit = "its disk is full";
+		world.vote("k2", at(1, 0x5000100));
+		world.vote("k3", at(1, lsn));
+		EXPECT_EQ(world.plan().data.master, world.db(lsn == 0x5000100 ? "k3" : "k2"))
+		    << "what only it has would be lost";
+	}
+}
+
 TEST(SentinelDecision, AStandbyOnAnAncestorIsNotGuessedWhenNobodyKnowsTheHistory) {
 	World world = on_second_timeline();
 	world.in.infos.erase(KeeperUid{"k1"});

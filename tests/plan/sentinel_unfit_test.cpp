@@ -240,6 +240,18 @@ TEST(SentinelUnfit, AStandbyThatIsUnfitTooIsNotWorthIt) {
 	          std::string::npos);
 }
 
+TEST(SentinelUnfit, AnotherUnfitOneDoesNotTakeItsPlaceWhileAFitOneMay) {
+	for (const bool fit_one_is_close : {true, false}) {
+		World world = unfit_and_opened();
+		world.yield("k1");
+		world.apply(world.plan());
+		world.info("k2").unfit = "its disk is full";
+		world.vote("k2", at(1, 0x5000200));
+		world.vote("k3", at(1, fit_one_is_close ? 0x5000100 : 0x1000));
+		EXPECT_EQ(world.plan().data.master, world.db(fit_one_is_close ? "k3" : "k2"));
+	}
+}
+
 TEST(SentinelUnfit, WhatAMasterInRecoveryTellsIsNotHowFarItHadCome) {
 	World world = World::running();
 	world.vanish("k3");
