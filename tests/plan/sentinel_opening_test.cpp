@@ -232,7 +232,8 @@ TEST(SentinelOnMasterCrash, APermitThatDidNotHelpLeadsToAFailoverHoweverLateThat
 	const auto until = slow.plan().wake_at;
 	ASSERT_TRUE(until.has_value());
 	slow.in.now = *until;
-	EXPECT_EQ(rule_of(slow.plan()), "S-06") << "its time was longer than the pause between restarts";
+	EXPECT_EQ(rule_of(slow.plan()), "S-06")
+	    << "its time was longer than the pause between restarts";
 
 	World alone = restarting_world();
 	const World before = alone;
