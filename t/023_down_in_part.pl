@@ -11,8 +11,9 @@ use lib "$FindBin::Bin/lib";
 use StolonLab;
 use Test::More;
 
-# The old master, a read-only standby until the store answers, has to beat within failInterval from then on.
-my $lab = StolonLab->new(spec => { failInterval => '4s', maxStandbyLag => 65536 });
+# Hosts return one after the other; the old master, a read-only standby until the store answers, has to beat within failInterval
+# from then on.
+my $lab = StolonLab->new(spec => { failInterval => '10s', maxStandbyLag => 65536 });
 $lab->make_table;
 my $system = $lab->clusterdata->{systemID};
 my $rows = 0;

@@ -10,7 +10,8 @@ use lib "$FindBin::Bin/lib";
 use StolonLab;
 use Test::More;
 
-my $lab = StolonLab->new(spec => { failInterval => '3s' });
+# Hosts return one after the other, and after failInterval without the last master another one is elected.
+my $lab = StolonLab->new(spec => { failInterval => '10s' });
 $lab->make_table;
 my $system = $lab->clusterdata->{systemID};
 my $rows = 0;
