@@ -146,14 +146,17 @@ bool Launcher::release_now(Instant now) {
 }
 
 bool Launcher::swap_now(const LauncherDecision &decision, Instant now) {
-	const auto aside = swap_in(paths_, identity_, paths_.clone(decision.db), decision.db);
-	if (!aside.ok()) {
-		failed(now, "swap", aside.error().message);
+	const auto swapped =
+	    swap_in(paths_, identity_, paths_.clone(decision.db), decision.db, decision.clone_anew);
+	if (!swapped.ok()) {
+		failed(now, "swap", swapped.error().message);
 		return false;
 	}
-	if (!aside->empty())
+	if (!swapped->aside.empty())
 		spdlog::warn("the data of db {} were moved aside and are kept in \"{}\"",
-		             decision.instead_of.value, *aside);
+		             decision.instead_of.value, swapped->aside);
+	if (!swapped->node_files.empty())
+		spdlog::warn("{}", node_files_are_kept(swapped->node_files));
 	spdlog::info("the clone is in place as db {}", decision.db.value);
 	look_at_set_aside();
 	observe_directory(now);
@@ -266,6 +269,9 @@ void Launcher::watch(Postmaster postmaster, PgState state, Instant now) {
 	pg_is_primary_ = false;
 	was_up_ = state == PgState::Running;
 	loop_.on_readable(pg_->pidfd(), [this] { loop_.wake(); });
+	// Now it is known which incarnation lies there, and only while a server is up anything is
+	// tidied.
+	look_at_set_aside();
 	observe_postmaster(now);
 }
 

@@ -116,7 +116,13 @@ std::string archive_command_for(const std::string &command, const std::string &f
 
 std::vector<std::string> files_to_archive(const std::string &pgdata) {
 	std::vector<std::string> files;
-	for (const std::string &entry : entries_of(pgdata + "/pg_wal/archive_status")) {
+	const auto entries = list_entries(pgdata + "/pg_wal/archive_status");
+	if (!entries.ok()) {
+		warn("which files of WAL only this server was to archive cannot be told: " +
+		     entries.error().message);
+		return files;
+	}
+	for (const std::string &entry : *entries) {
 		if (!entry.ends_with(ready))
 			continue;
 		const std::string file = entry.substr(0, entry.size() - ready.size());

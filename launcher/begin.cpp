@@ -93,12 +93,18 @@ bool Launcher::begin_rewind(const LauncherDecision &decision, Instant now) {
 
 /// Without a master to compare with, what is not reported yet waits.
 bool Launcher::begin_tidying(const LauncherDecision &decision, Instant now) {
+	TidyJob job;
+	job.paths = paths_;
+	job.identity = identity_;
+	job.own = decision.db;
+	job.bin_path = options_.bin_path;
+	job.keep = data_->spec.keep_diverged;
 	const auto line = checkpointed_line();
-	const auto work = [paths = paths_, identity = identity_, bin_path = options_.bin_path, line,
-	                   keep = data_->spec.keep_diverged] {
-		return tidy_diverged(paths, identity, bin_path, line, keep);
-	};
-	return begin_task(tidying_task, decision, work, now);
+	const auto server = server_of(data_->master);
+	if (line && server)
+		job.master = Master{*server, *line};
+	return begin_task(
+	    tidying_task, decision, [job] { return tidy_diverged(job); }, now);
 }
 
 bool Launcher::begin_task(const char *name, const LauncherDecision &decision,

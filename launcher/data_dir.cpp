@@ -20,6 +20,7 @@
 #include "launcher/entries.h"
 #include "launcher/fault_point.h"
 #include "launcher/postmaster_file.h"
+#include "launcher/replaced.h"
 #include "launcher/tablespaces.h"
 #include "store/files.h"
 
@@ -336,8 +337,52 @@ Status write_state(const std::string &directory, const DataState &state) {
 	                                    core::data_state_to_text(state), 0600);
 }
 
-Result<std::string> swap_in(const Paths &paths, const Identity &identity, const std::string &made,
-                            const DbUid &db) {
+namespace {
+
+/// Moves PGDATA aside. Gives where it is then.
+Result<std::string> make_place(const Paths &paths, const DataDir &there, bool clone_anew) {
+	const std::string pgdata = paths.pgdata();
+	// This node's own files belong to what was being rewound, and are nowhere else.
+	const std::string node_files = pgdata + "/" + node_files_kept;
+	if (there.half_rewound && ::rename(paths.rewind_files().c_str(), node_files.c_str()) != 0 &&
+	    errno != ENOENT)
+		return system_error("move \"" + paths.rewind_files() + "\" to \"" + node_files + "\"");
+	FAULT_POINT("swap-node-files-moved");
+	const Replaced why{there.state.db, clone_anew, there.half_rewound};
+	if (auto noted = note_replaced(pgdata, why); !noted.ok())
+		return noted.error();
+	FAULT_POINT("swap-why-noted");
+	return set_aside(paths, pgdata);
+}
+
+/// There are no data at PGDATA. Those that were being rewound may have been moved away by somebody;
+/// this node's own files stayed here.
+Result<std::string> keep_files_without_data(const Paths &paths) {
+	if (exists(paths.rewind_marker()) && exists(paths.rewind_files()))
+		return keep_files_of_rewind(paths);
+	return std::string();
+}
+
+/// Where what was in the way is now.
+Result<Swapped> clear_place(const Paths &paths, const DataDir &there, bool clone_anew) {
+	const bool have_data = there.kind == DataKind::Ours;
+	Swapped swapped;
+	auto kept = have_data ? make_place(paths, there, clone_anew) : keep_files_without_data(paths);
+	if (!kept.ok())
+		return kept.error();
+	(have_data ? swapped.aside : swapped.node_files) = std::move(*kept);
+	if (have_data)
+		FAULT_POINT("swap-old-aside");
+	else if (::rmdir(paths.pgdata().c_str()) != 0 && errno != ENOENT)
+		return system_error("remove the empty directory \"" + paths.pgdata() + "\"");
+	FAULT_POINT("swap-place-free");
+	return swapped;
+}
+
+}  // namespace
+
+Result<Swapped> swap_in(const Paths &paths, const Identity &identity, const std::string &made,
+                        const DbUid &db, bool clone_anew) {
 	const auto state = complete_state(made, identity);
 	if (!state.ok())
 		return state.error();
@@ -349,23 +394,9 @@ Result<std::string> swap_in(const Paths &paths, const Identity &identity, const 
 		return core::invalid(there.problem);
 	if (live_postmaster(pgdata))
 		return core::invalid("a server is running in \"" + pgdata + "\"");
-	std::string aside;
-	if (there.kind == DataKind::Ours) {
-		// This node's own files belong to what was being rewound, and are nowhere else.
-		const std::string node_files = pgdata + "/stolon.node-files";
-		if (there.half_rewound && ::rename(paths.rewind_files().c_str(), node_files.c_str()) != 0 &&
-		    errno != ENOENT)
-			return system_error("move \"" + paths.rewind_files() + "\" to \"" + node_files + "\"");
-		FAULT_POINT("swap-node-files-moved");
-		auto moved = set_aside(paths, pgdata);
-		if (!moved.ok())
-			return moved.error();
-		aside = *moved;
-		FAULT_POINT("swap-old-aside");
-	} else if (::rmdir(pgdata.c_str()) != 0 && errno != ENOENT) {
-		return system_error("remove the empty directory \"" + pgdata + "\"");
-	}
-	FAULT_POINT("swap-place-free");
+	auto swapped = clear_place(paths, there, clone_anew);
+	if (!swapped.ok())
+		return swapped.error();
 	// While there is no PGDATA: the note must not be taken for one about what comes now.
 	if (auto unmarked = unmark_rewind(paths); !unmarked.ok())
 		return unmarked.error();
@@ -377,7 +408,7 @@ Result<std::string> swap_in(const Paths &paths, const Identity &identity, const 
 		return synced.error();
 	FAULT_POINT("swap-synced");
 	::unlink(Paths::marker_of(made).c_str());
-	return aside;
+	return swapped;
 }
 
 Status prepare_start(const std::string &pgdata, const std::string &stolon_conf,
@@ -402,6 +433,8 @@ Status prepare_start(const std::string &pgdata, const std::string &stolon_conf,
 		return done;
 	// It has been taken into account by whoever decided as what to start.
 	::unlink((pgdata + "/" + standby_note).c_str());
+	// The upstream's, or of a swap that was not to be after all.
+	::unlink((pgdata + "/" + replaced_file).c_str());
 	return {};
 }
 

@@ -21,6 +21,8 @@ struct Identity {
 constexpr const char *state_file = "stolon.state";
 constexpr const char *standby_note = "stolon.was-standby";
 constexpr const char *cloned_from_file = "stolon.cloned-from";
+/// In a half rewound directory that was set aside: this node's own files, as they were before.
+constexpr const char *node_files_kept = "stolon.node-files";
 
 /// Looks at PGDATA, and for a complete clone beside it (for `wanted`, if there is one for it).
 /// Changes nothing.
@@ -51,6 +53,17 @@ core::Result<std::string> set_aside(const Paths &paths, const std::string &direc
 /// The names of all directories that were set aside, newest first. Only those that set_aside()
 /// gives: one that somebody has renamed is his.
 std::vector<std::string> diverged_directories(const Paths &paths);
+
+/// Renames a directory that was set aside, durably, so that nobody takes for whole what is left of
+/// it when its removal, which comes next, is interrupted. Gives the new path.
+core::Result<std::string> begin_removal(const Paths &paths, const std::string &name);
+/// The names of directories whose removal has begun.
+std::vector<std::string> half_removed_directories(const Paths &paths);
+
+/// Moves this node's own files of a rewind that was interrupted to a new
+/// postgres.node-files-<time>, durably, and gives that path. They are nowhere else, and nothing
+/// removes them there.
+core::Result<std::string> keep_files_of_rewind(const Paths &paths);
 
 /// Notes, durably, that PGDATA is neither what it was nor what it is to become. `before` are the
 /// data that lie there.
@@ -83,11 +96,19 @@ void remove_spent_notes(const Paths &paths);
 /// Writes stolon.state: what makes a directory complete, so the very last step.
 core::Status write_state(const std::string &directory, const core::DataState &state);
 
+struct Swapped {
+	std::string aside;       ///< where the data are now that lay there; "": there were none
+	std::string node_files;  ///< where this node's own files of a rewind are now; "": nowhere
+};
+
+/// What the operator has to be told of Swapped::node_files.
+std::string node_files_are_kept(const std::string &path);
+
 /// Moves the complete directory `made` to PGDATA. What lies there is moved aside first, to
-/// postgres.diverged-<time>, and is kept. Gives the name of what was moved aside, "" if nothing.
-/// Can be repeated after an interruption at any point.
-core::Result<std::string> swap_in(const Paths &paths, const Identity &identity,
-                                  const std::string &made, const core::DbUid &db);
+/// postgres.diverged-<time>, and is kept, with a note of why; `clone_anew` is Db's. Can be repeated
+/// after an interruption at any point.
+core::Result<Swapped> swap_in(const Paths &paths, const Identity &identity, const std::string &made,
+                              const core::DbUid &db, bool clone_anew = false);
 
 /// Makes PGDATA ready for a start: stolon.conf, pg_hba.conf (an empty text leaves the file as it
 /// is), the include of stolon.conf, and standby.signal there or not. All is on disk afterwards.

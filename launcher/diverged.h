@@ -2,6 +2,7 @@
 // Each such directory has a REPORT.txt for people and a stolon.diverged for programs.
 #pragma once
 
+#include <ctime>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "core/model/diverged.h"
 #include "launcher/data_dir.h"
 #include "launcher/examine.h"
+#include "launcher/judge.h"
 
 namespace stolon::launcher {
 
@@ -28,15 +30,31 @@ std::vector<core::DivergedData> list_diverged(const Paths &paths);
 bool lacks_report(const core::DivergedData &data);
 
 /// Which of them are more than `keep`, in the order in which they go: first those that were found
-/// to hold nothing of their own, then the others, the oldest first. Never the newest, and never one
-/// that was not examined: nobody knows what it holds.
+/// to hold nothing of their own, then those without a commit or a prepared transaction, then the
+/// others; of each kind the oldest first. Never the newest, and never one that was not examined:
+/// nobody knows what it holds.
 std::vector<std::string> removable_diverged(const std::vector<core::DivergedData> &list, int keep);
 
-/// Examines and reports what has no report yet, when the master's line is known. Then removes what
-/// is removable; also when a report failed, which may be for lack of room. For a task of its own:
-/// reading the WAL and removing a directory may take long.
-core::Status tidy_diverged(const Paths &paths, const Identity &identity,
-                           const std::string &bin_path,
-                           const std::optional<core::Lineage> &upstream, int keep);
+/// How many directories lie beside for which no view will ask: half removed ones, and complete
+/// copies for other incarnations than `own`, which is that of PGDATA.
+int count_left_over(const Paths &paths, const Identity &identity, const core::DbUid &own);
+
+struct TidyJob {
+	Paths paths;
+	Identity identity;
+	core::DbUid own;  ///< whose data lie at PGDATA; they are known to be good
+	std::string bin_path;
+	std::optional<Master> master;  ///< unless it is not known, or has no checkpoint yet
+	int keep = 1;
+};
+
+/// Ends removals that were interrupted, and sets complete copies aside for which no view will ask.
+/// Examines and reports what has no report yet, when there is a master to compare with. Then
+/// removes what is removable; also when something else failed, which may be for lack of room. For a
+/// task of its own: reading the WAL and removing a directory may take long.
+core::Status tidy_diverged(const TidyJob &job);
+
+/// As it stands in reports: "2026-11-22T02:51:07Z".
+std::string utc_time(std::time_t at);
 
 }  // namespace stolon::launcher

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 namespace stolon::launcher {
 
@@ -43,15 +44,28 @@ bool owned_by_us(const std::string &path) {
 	return ::lstat(path.c_str(), &status) == 0 && status.st_uid == ::geteuid();
 }
 
-std::vector<std::string> entries_of(const std::string &directory) {
+core::Result<std::vector<std::string>> list_entries(const std::string &directory) {
 	std::vector<std::string> names;
 	const std::unique_ptr<DIR, int (*)(DIR *)> handle(::opendir(directory.c_str()), ::closedir);
 	if (!handle)
-		return names;
-	while (const dirent *entry = ::readdir(handle.get()))
+		return system_error("read \"" + directory + "\"");
+	for (;;) {
+		// What has come so far looks like everything when reading fails in the middle.
+		errno = 0;
+		const dirent *entry = ::readdir(handle.get());
+		if (entry == nullptr && errno != 0)
+			return system_error("read \"" + directory + "\"");
+		if (entry == nullptr)
+			break;
 		names.emplace_back(entry->d_name);
+	}
 	std::sort(names.begin(), names.end());
 	return names;
+}
+
+std::vector<std::string> entries_of(const std::string &directory) {
+	auto names = list_entries(directory);
+	return names.ok() ? std::move(*names) : std::vector<std::string>();
 }
 
 core::Status check_room(const std::string &what, const std::string &where, std::uint64_t bytes) {
@@ -71,9 +85,19 @@ core::Status check_room(const std::string &what, const std::string &where, std::
 }
 
 core::Status rename_new(const std::string &from, const std::string &to) {
-	if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0)
-		return system_error("rename \"" + from + "\" to \"" + to + "\"");
-	return {};
+	const std::string what = "rename \"" + from + "\" to \"" + to + "\"";
+	if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0)
+		return {};
+	// NFS, FUSE and older OpenZFS cannot do that in one step. Nobody else makes anything where the
+	// launcher renames: the directory is its own, and it holds the lock in it.
+	if (errno != EINVAL && errno != ENOSYS)
+		return system_error(what);
+	if (exists(to)) {
+		errno = EEXIST;
+		return system_error(what);
+	}
+	return ::rename(from.c_str(), to.c_str()) == 0 ? core::Status()
+	                                               : core::Status(system_error(what));
 }
 
 }  // namespace stolon::launcher

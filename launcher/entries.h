@@ -16,7 +16,9 @@ enum class EntryKind { Absent, EmptyDirectory, Directory, Other, Unreadable };
 EntryKind look_at(const std::string &path);
 bool exists(const std::string &path);
 bool owned_by_us(const std::string &path);
-/// The names in a directory, sorted; also "." and "..". Empty when it cannot be read.
+/// The names in a directory, sorted; also "." and "..". Unavailable: it cannot be read to its end.
+core::Result<std::vector<std::string>> list_entries(const std::string &directory);
+/// The same where nothing is lost by taking what cannot be read for empty.
 std::vector<std::string> entries_of(const std::string &directory);
 
 /// Unavailable when less than `bytes`, and something for whatever else writes there, are free where

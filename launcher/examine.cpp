@@ -55,16 +55,6 @@ Result<core::Lsn> find_end(const std::string &bin_path, const std::string &wal,
 	return summary.end;
 }
 
-/// The timeline whose history file has this name.
-std::optional<Timeline> timeline_of_history(const std::string &name) {
-	constexpr std::size_t digits = 8;
-	if (name.find_first_not_of("0123456789ABCDEF") != digits)
-		return {};
-	const Timeline timeline{
-	    static_cast<std::uint32_t>(std::stoul(name.substr(0, digits), nullptr, 16))};
-	return name == history_file_of(timeline) ? std::optional(timeline) : std::nullopt;
-}
-
 bool is_in(const Lineage &line, Timeline timeline) {
 	return line.position.timeline == timeline ||
 	       std::any_of(line.history.begin(), line.history.end(),
@@ -83,22 +73,25 @@ bool contradicts(const std::vector<core::HistoryEntry> &history, const Lineage &
 /// A timeline later than that of pg_control of which something was received, and that is not in
 /// `line`: PostgreSQL would take it for the newest one and go on on it, and what was received of it
 /// may be nowhere else.
-std::optional<Timeline> find_stray(const std::string &wal, const ControlData &control,
-                                   const Lineage &line) {
-	for (const auto &name : entries_of(wal)) {
+Result<std::optional<Timeline>> find_stray(const std::string &wal, const ControlData &control,
+                                           const Lineage &line) {
+	const auto names = list_entries(wal);
+	if (!names.ok())
+		return names.error();
+	for (const auto &name : *names) {
 		const auto file = parse_wal_file(name, control.shape);
 		const auto history = timeline_of_history(name);
 		const Timeline timeline = file ? file->timeline : history ? *history : Timeline();
 		if (timeline <= control.timeline)
 			continue;
 		if (!is_in(line, timeline))
-			return timeline;
+			return std::optional(timeline);
 		const auto text =
 		    history ? store::read_small_file(wal + "/" + name) : Result<std::string>(std::string());
 		if (!text.ok() || contradicts(core::parse_history_file(*text), line))
-			return timeline;
+			return std::optional(timeline);
 	}
-	return {};
+	return std::optional<Timeline>();
 }
 
 /// Reads what lies behind the fork; without any, where it ends.
@@ -137,9 +130,12 @@ Result<Examination> examine(const std::string &bin_path, const std::string &pgda
 	found.back = core::way_back(found.line, upstream);
 	if (found.back.way == core::Way::Clone)
 		return found;
-	if (const auto stray = find_stray(wal, *control, upstream)) {
+	const auto stray = find_stray(wal, *control, upstream);
+	if (!stray.ok())
+		return stray.error();
+	if (*stray) {
 		found.back = core::WayBack();
-		found.back.reason = "something of timeline " + number(*stray) +
+		found.back.reason = "something of timeline " + number(**stray) +
 		                    " has been received, which is not in the upstream's line";
 		return found;
 	}
@@ -156,8 +152,11 @@ Result<core::WalPosition> end_of_wal(const std::string &bin_path, const std::str
 	const auto line = read_line(wal, control->timeline);
 	if (!line.ok())
 		return line.error();
-	if (const auto stray = find_stray(wal, *control, *line))
-		return core::invalid("something of timeline " + number(*stray) +
+	const auto stray = find_stray(wal, *control, *line);
+	if (!stray.ok())
+		return stray.error();
+	if (*stray)
+		return core::invalid("something of timeline " + number(**stray) +
 		                     " has been received, and pg_control is still on timeline " +
 		                     number(control->timeline));
 	const auto end = find_end(bin_path, wal, *control, *line);

@@ -12,7 +12,7 @@ namespace stolon::launcher {
 
 /// All of them, in the order in which they are reached; t/039_* wants a case for each. A name says
 /// what has just been done.
-inline constexpr std::array<std::string_view, 48> fault_points = {
+inline constexpr std::array<std::string_view, 51> fault_points = {
     "initdb-announced",
     "initdb-made",
     "initdb-roles",
@@ -26,6 +26,8 @@ inline constexpr std::array<std::string_view, 48> fault_points = {
     "half-made-removed",
     "half-made-forgotten",
     "swap-node-files-moved",
+    "swap-node-files-kept",
+    "swap-why-noted",
     "swap-old-aside",
     "swap-place-free",
     "swap-note-gone",
@@ -60,6 +62,7 @@ inline constexpr std::array<std::string_view, 48> fault_points = {
     "ended-reaped",
     "ended-released",
     "tidy-reporting",
+    "tidy-renamed",
     "tidy-removed",
 };
 

@@ -128,7 +128,11 @@ Status run_initdb(const InitDbJob &job) {
 	if (inspect(job.paths, job.identity, {}).kind != core::DataKind::Absent)
 		return core::invalid("\"" + job.paths.pgdata() + "\" is not empty any more");
 	auto swapped = swap_in(job.paths, job.identity, directory, job.state.db);
-	return swapped.ok() ? Status() : Status(swapped.error());
+	if (!swapped.ok())
+		return swapped.error();
+	if (!swapped->node_files.empty())
+		warn(node_files_are_kept(swapped->node_files));
+	return {};
 }
 
 }  // namespace stolon::launcher

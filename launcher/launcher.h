@@ -157,12 +157,13 @@ private:
 	std::optional<core::WalPosition> wal_end_;
 	core::WalPosition told_checked_;  ///< whether the WAL is here that the last beat told of
 	std::string gone_back_;           ///< it is not: a sentence
-	DataPosition position_of_data_;  ///< read while its cluster has no view
+	DataPosition position_of_data_;   ///< read while its cluster has no view
 	core::Duration fail_interval_of_data_{0};
 	std::string last_exit_, unreported_end_;
 	core::Instant refreshed_at_;
 
 	std::vector<core::DivergedData> set_aside_;  ///< newest first
+	int left_over_ = 0;                          ///< beside, when it was last looked
 	core::DbUid no_rewind_for_;
 	std::string no_rewind_reason_;
 

@@ -308,6 +308,8 @@ std::optional<core::Lineage> Launcher::checkpointed_line() const {
 
 void Launcher::look_at_set_aside() {
 	set_aside_ = list_diverged(paths_);
+	left_over_ =
+	    dir_.kind == core::DataKind::Ours ? count_left_over(paths_, identity_, dir_.state.db) : 0;
 }
 
 core::LauncherInputs Launcher::inputs(Instant now) const {
@@ -347,6 +349,7 @@ core::LauncherInputs Launcher::inputs(Instant now) const {
 		if (data_)
 			in.removable =
 			    static_cast<int>(removable_diverged(set_aside_, data_->spec.keep_diverged).size());
+		in.left_over = left_over_;
 		in.report_missing = std::any_of(set_aside_.begin(), set_aside_.end(), lacks_report);
 	}
 	in.stopped_for = stopped_for_;

@@ -36,6 +36,10 @@ struct Paths {
 	static constexpr const char *init_prefix = "postgres.init-";
 	static constexpr const char *saving_prefix = "postgres.saving-";
 	static constexpr const char *diverged_prefix = "postgres.diverged-";
+	/// What such a directory is called from when it is being removed on: it is not whole any more.
+	static constexpr const char *removing_prefix = "postgres.removing-";
+	/// This node's own files, of data whose rewind was interrupted and that somebody moved away.
+	static constexpr const char *node_files_prefix = "postgres.node-files-";
 };
 
 }  // namespace stolon::launcher

@@ -38,13 +38,13 @@ std::string utc_stamp() {
 using Stamp = std::pair<std::string, unsigned>;
 
 /// nullopt: it is not a name that set_aside() gives. Whoever has changed it wants to keep that.
-std::optional<Stamp> stamp_of(const std::string &name) {
+std::optional<Stamp> stamp_of(const std::string &name, const std::string &prefix) {
 	constexpr std::string_view pattern = "00000000T000000Z";
 	constexpr std::string_view digits = "0123456789";
 	constexpr std::size_t max_digits = 6;
-	if (!name.starts_with(Paths::diverged_prefix))
+	if (!name.starts_with(prefix))
 		return {};
-	const std::string rest = name.substr(std::strlen(Paths::diverged_prefix));
+	const std::string rest = name.substr(prefix.size());
 	if (rest.size() < pattern.size())
 		return {};
 	for (std::size_t i = 0; i < pattern.size(); ++i)
@@ -62,40 +62,88 @@ std::optional<Stamp> stamp_of(const std::string &name) {
 
 /// Later than all that are there: their order is the one in which they were made, whatever the
 /// clock said then and says now.
-std::string next_name(const Paths &paths) {
+Result<std::string> next_name(const Paths &paths, const std::string &prefix) {
+	const auto names = list_entries(paths.root);
+	if (!names.ok())
+		return names.error();
 	Stamp next{utc_stamp(), 0};
-	for (const auto &name : entries_of(paths.root)) {
-		const auto stamp = stamp_of(name);
+	for (const auto &name : *names) {
+		const auto stamp = stamp_of(name, prefix);
 		if (stamp && *stamp >= next)
 			next = {stamp->first, stamp->second + 1};
 	}
-	return Paths::diverged_prefix + next.first +
+	return paths.root + "/" + prefix + next.first +
 	       (next.second > 0 ? "." + std::to_string(next.second) : "");
+}
+
+/// The directories of ours with a name that was made by next_name(), newest first.
+std::vector<std::string> directories_with(const Paths &paths, const std::string &prefix,
+                                          bool also_empty) {
+	std::vector<std::string> names;
+	for (const auto &name : entries_of(paths.root)) {
+		const EntryKind kind =
+		    stamp_of(name, prefix) ? look_at(paths.root + "/" + name) : EntryKind::Other;
+		if ((kind == EntryKind::Directory || (kind == EntryKind::EmptyDirectory && also_empty)) &&
+		    owned_by_us(paths.root + "/" + name))
+			names.push_back(name);
+	}
+	std::sort(names.begin(), names.end(), [&](const std::string &a, const std::string &b) {
+		return stamp_of(a, prefix) > stamp_of(b, prefix);
+	});
+	return names;
 }
 
 }  // namespace
 
 Result<std::string> set_aside(const Paths &paths, const std::string &directory) {
-	const std::string name = paths.root + "/" + next_name(paths);
-	if (auto renamed = rename_new(directory, name); !renamed.ok())
+	const auto name = next_name(paths, Paths::diverged_prefix);
+	if (!name.ok())
+		return name.error();
+	if (auto renamed = rename_new(directory, *name); !renamed.ok())
 		return renamed.error();
 	FAULT_POINT("aside-renamed");
 	if (auto synced = store::sync_path(paths.root); !synced.ok())
 		return synced.error();
 	FAULT_POINT("aside-synced");
 	::unlink(Paths::marker_of(directory).c_str());
-	return name;
+	return *name;
+}
+
+std::string node_files_are_kept(const std::string &path) {
+	return "a rewind was interrupted, and its data directory is not there any more; this node's "
+	       "own files of before (postgresql.conf, keys, certificates) are kept in \"" +
+	       path + "\"";
 }
 
 std::vector<std::string> diverged_directories(const Paths &paths) {
-	std::vector<std::string> names;
-	for (const auto &name : entries_of(paths.root))
-		if (stamp_of(name) && owned_by_us(paths.root + "/" + name) &&
-		    look_at(paths.root + "/" + name) == EntryKind::Directory)
-			names.push_back(name);
-	std::sort(names.begin(), names.end(),
-	          [](const std::string &a, const std::string &b) { return stamp_of(a) > stamp_of(b); });
-	return names;
+	return directories_with(paths, Paths::diverged_prefix, false);
+}
+
+std::vector<std::string> half_removed_directories(const Paths &paths) {
+	return directories_with(paths, Paths::removing_prefix, true);
+}
+
+Result<std::string> begin_removal(const Paths &paths, const std::string &name) {
+	const std::string removing = paths.root + "/" + Paths::removing_prefix +
+	                             name.substr(std::strlen(Paths::diverged_prefix));
+	if (auto renamed = rename_new(paths.root + "/" + name, removing); !renamed.ok())
+		return renamed.error();
+	if (auto synced = store::sync_path(paths.root); !synced.ok())
+		return synced.error();
+	FAULT_POINT("tidy-renamed");
+	return removing;
+}
+
+Result<std::string> keep_files_of_rewind(const Paths &paths) {
+	const auto name = next_name(paths, Paths::node_files_prefix);
+	if (!name.ok())
+		return name.error();
+	if (auto renamed = rename_new(paths.rewind_files(), *name); !renamed.ok())
+		return renamed.error();
+	if (auto synced = store::sync_path(paths.root); !synced.ok())
+		return synced.error();
+	FAULT_POINT("swap-node-files-kept");
+	return *name;
 }
 
 Status mark_rewind(const Paths &paths, const DataState &before, const DbUid &becomes) {

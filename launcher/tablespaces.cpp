@@ -123,7 +123,10 @@ Status remove_tablespaces(const std::vector<std::string> &places, const DbUid &d
 
 Status remove_tablespaces_of_kept(const Paths &paths, const std::string &kept) {
 	std::set<std::string> needed;
-	for (const auto &name : entries_of(paths.root)) {
+	const auto names = list_entries(paths.root);
+	if (!names.ok())
+		return names.error();
+	for (const auto &name : *names) {
 		const std::string directory = paths.root + "/" + name;
 		if (directory == kept)
 			continue;

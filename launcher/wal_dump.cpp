@@ -99,7 +99,11 @@ void add_record(const std::string &line, const WalShape &shape, WalSummary &summ
 	summary.end =
 	    shape.end_of_record(*begin, std::strtoull(std::string(length).c_str(), nullptr, 10));
 	const std::string_view description = behind(line, "desc: ");
-	if (!line.starts_with("rmgr: Transaction ") || !description.starts_with("COMMIT"))
+	if (!line.starts_with("rmgr: Transaction "))
+		return;
+	if (description.starts_with("PREPARE"))
+		++summary.prepared;
+	if (!description.starts_with("COMMIT"))
 		return;
 	++summary.commits;
 	summary.last_commit = time_in(description);

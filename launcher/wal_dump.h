@@ -13,6 +13,7 @@ namespace stolon::launcher {
 struct WalSummary {
 	std::uint64_t records = 0;
 	std::uint64_t commits = 0;
+	std::uint64_t prepared = 0;             ///< transactions that were prepared
 	core::Lsn end;                          ///< of the last record; not valid: there is none
 	std::string first_commit, last_commit;  ///< when, in UTC
 };

@@ -64,4 +64,13 @@ std::string history_file_of(core::Timeline timeline) {
 	return name;
 }
 
+std::optional<core::Timeline> timeline_of_history(const std::string &name) {
+	constexpr std::size_t digits = 8;
+	if (name.find_first_not_of("0123456789ABCDEF") != digits)
+		return {};
+	const core::Timeline timeline{
+	    static_cast<std::uint32_t>(std::stoul(name.substr(0, digits), nullptr, 16))};
+	return name == history_file_of(timeline) ? std::optional(timeline) : std::nullopt;
+}
+
 }  // namespace stolon::launcher

@@ -31,5 +31,7 @@ std::optional<WalFile> parse_wal_file(const std::string &name, const WalShape &s
 
 /// "00000002.history"
 std::string history_file_of(core::Timeline timeline);
+/// The timeline in such a name; nullopt: another name.
+std::optional<core::Timeline> timeline_of_history(const std::string &name);
 
 }  // namespace stolon::launcher

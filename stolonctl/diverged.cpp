@@ -7,7 +7,7 @@ namespace stolon::ctl {
 namespace {
 
 std::string what_of(const core::DivergedData &data) {
-	return data.whole ? "data directory" : "WAL";
+	return data.half_rewound ? "half rewound directory" : data.whole ? "data directory" : "WAL";
 }
 
 std::string lost_of(const core::DivergedData &data) {
@@ -22,12 +22,17 @@ std::string lost_of(const core::DivergedData &data) {
 	}
 	const std::string range = data.fork.lsn.to_string() + " to " + data.end.lsn.to_string() +
 	                          " on timeline " + std::to_string(data.end.timeline.value);
+	const std::string prepared =
+	    data.prepared == 0
+	        ? std::string()
+	        : ", " + std::to_string(data.prepared) +
+	              (data.prepared == 1 ? " prepared transaction" : " prepared transactions");
 	if (data.commits == 0) {
-		return "no commits, WAL " + range;
+		return "no commits" + prepared + ", WAL " + range;
 	}
 	return std::to_string(data.commits) + (data.commits == 1 ? " commit" : " commits") + ", " +
 	       data.first_commit + (data.commits == 1 ? std::string() : " to " + data.last_commit) +
-	       ", WAL " + range;
+	       prepared + ", WAL " + range;
 }
 
 }  // namespace

@@ -104,4 +104,12 @@ my $kept = StolonLab::poll_until("$first tells of it", sub {
 	(grep { $_->{examined} || $_->{whole} } @{ $node->{diverged} // [] }) && JSON::PP::encode_json($node->{diverged});
 });
 ok($kept, "but it is kept aside: $kept");
+
+# What was replaced because of the number is never said to hold nothing.
+my @anew = grep { FencedServer::read_text($_) =~ /cloned anew/ } map { glob($lab->dir . "/$_/data/postgres.diverged-*/stolon.replaced") } $lab->nodes;
+cmp_ok(scalar @anew, '>=', 1, 'data were replaced because of the number of their timeline');
+for my $report (map { s/stolon\.replaced$/REPORT.txt/r } @anew) {
+	my $text = StolonLab::poll_until("$report is there", sub { -e $report && FencedServer::read_text($report) });
+	like($text, qr/^Examined: +no; .*^Commits: +not known.*^    pg_waldump /ms, 'their report says that there may be lost commits, and where');
+}
 done_testing();

@@ -43,7 +43,7 @@ $lab->wait_until_whole;
 survives($lab, 'clone-announced', 'clone-copied hold', 'clone-checked', 'clone-ours hold', 'clone-whole', 'aside-renamed',
 	'swap-place-free', 'swap-renamed', 'start-signal hold', 'start-forked hold');
 survives($lab, 'clone-whole hold', 'aside-synced hold', 'swap-note-gone hold', 'swap-synced', 'tidy-reporting');
-survives($lab, 'swap-node-files-moved', 'swap-old-aside', 'report-written', 'findings-written hold');
+survives($lab, 'swap-node-files-moved', 'swap-why-noted hold', 'swap-old-aside', 'report-written', 'findings-written hold');
 
 # ---- In the middle of pg_basebackup
 my $slow = $lab->base . '/slow';
@@ -73,10 +73,16 @@ check_end($lab, 'copying');
 
 # ---- What was set aside is removed when there is too much of it
 my ($node) = sort { @{ [ glob(data_dir($lab, $b) . '/postgres.diverged-*') ] } <=> @{ [ glob(data_dir($lab, $a) . '/postgres.diverged-*') ] } } $lab->nodes;
-arm($lab, $node, 'tidy-removed', 'kill');
+arm($lab, $node, 'tidy-renamed', 'kill');
 $lab->lab('stolonctl', 'update', '--patch', '{"keepDiverged": 1}');
 FaultPoints::forget_copies($node);
-struck($lab, $node, 'tidy-removed', 'kill');
+struck($lab, $node, 'tidy-renamed', 'kill');
+my ($removing) = glob(data_dir($lab, $node) . '/postgres.removing-*');
+ok($removing, 'what is being removed has a name of its own');
+# As a removal leaves it that was interrupted.
+unlink "$removing/REPORT.txt", "$removing/stolon.diverged";
+walk($lab, $node, 'tidy-removed');
+ok(!-e $removing, '... and is removed to its end');
 $lab->lab('start', $node);
 StolonLab::poll_until('only one is kept', sub { (() = glob(data_dir($lab, $node) . '/postgres.diverged-*')) == 1 });
 $lab->wait_until_whole;

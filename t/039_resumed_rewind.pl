@@ -49,6 +49,27 @@ survives_with($cloned, 'rewind-rewound hold', 'clone-ours');
 survives_with($cloned, 'rewind-files-back', 'swap-place-free hold');
 survives_with($cloned, 'rewind-ready');
 
+# ---- The operator moves the half rewound data away; what only this node has of files is kept.
+{
+	my $old = $lab->master;
+	my $root = data_dir($lab, $old);
+	write_rows($lab, 'before-moved', 100);
+	open my $own, '>>', "$root/postgres/postgresql.conf" or die "$root: $!\n";
+	print $own "# only on $old\n";
+	close $own;
+	arm($lab, $old, 'rewind-rewound', 'hold');
+	lose_master($lab);
+	$lab->wait_for_master_other_than($old);
+	struck($lab, $old, 'rewind-rewound', 'hold');
+	unlike(FaultPoints::slurp("$root/postgres/postgresql.conf"), qr/^# only on $old$/m, 'its postgresql.conf is the master\'s');
+	rename "$root/postgres", "$root/postgres.mine" or die "$root: $!\n";
+	walk($lab, $old, 'swap-node-files-kept');
+	$lab->lab('start', $old);
+	check_end($lab, 'moved away');
+	my ($kept) = glob "$root/postgres.node-files-*";
+	like(FaultPoints::slurp("$kept/postgresql.conf"), qr/^# only on $old$/m, 'its own one is kept beside');
+}
+
 # ---- With the new state they are whole again.
 survives_with($not_cloned, 'rewind-whole');
 survives_with($not_cloned, 'rewind-note-gone');

@@ -60,6 +60,7 @@ LauncherDecision resync(const LauncherInputs &in, const Db &wanted) {
 	if (in.dir.clone_ready && *in.dir.clone_ready == wanted.uid &&
 	    in.dir.clone_of == wanted.follow) {
 		decision = decide(Action::Swap, "L-15", "the clone is complete");
+		decision.clone_anew = wanted.clone_anew;
 	} else if (wanted.follow.empty() || in.data->master.empty() || !in.upstream_ready) {
 		return wait("L-15", in.data->master.empty()
 		                        ? "waiting for a master to clone from"

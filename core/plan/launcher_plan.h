@@ -98,6 +98,9 @@ struct LauncherInputs {
 	/// removed, and whether one lacks its report.
 	int removable = 0;
 	bool report_missing = false;
+	/// How many directories lie beside that no view will ask for: removals that were interrupted,
+	/// and complete copies for incarnations that the view has forgotten.
+	int left_over = 0;
 	/// Id of the switchover for which this launcher has stopped the master already; empty: none.
 	std::string stopped_for;
 	bool stop_requested = false;  ///< SIGTERM: stop Postgres and leave
@@ -133,6 +136,7 @@ struct LauncherDecision {
 	bool note_primary = false;  ///< StartStandby: first DataState::was_primary, durably
 	std::string switchover;     ///< StopFast: for the switchover of this id; empty: for none
 	DbUid instead_of;           ///< Clone, Swap: the incarnation that is set aside; empty: none
+	bool clone_anew = false;    ///< Swap: Db::clone_anew, what is set aside cannot be compared
 	bool refresh_view = false;  ///< the decision waits for a newer read of the store
 	std::optional<Instant> wake_at;
 };
@@ -179,7 +183,8 @@ struct LauncherDecision {
 ///       each switchover. (It comes behind L-08. L-04 then waits no longer than the switchover's
 ///       timeout before it becomes immediate.)
 ///  L-24 up, and a directory that was set aside has no report, or there are more of them than
-///       keepDiverged: Tidy, but never before the present data are known to be good.
+///       keepDiverged, or something is left over beside: Tidy, but never before the present data
+///       are known to be good.
 ///  L-25 what is started as a standby has been a primary's, and the view does not know why: it is
 ///       noted, so that nobody takes its timeline for another of the same number (K-12, S-11).
 ///  L-26 what should go on as the master, or may be named again, lacks WAL that its own beats have

@@ -52,13 +52,15 @@ MaybeDecision tidy(const LauncherInputs &in) {
 	if (!wanted || wanted->init != DbInit::None || wanted->uid != in.dir.state.db)
 		return {};
 	const bool can_report = in.report_missing && in.upstream_checkpointed;
-	if (!can_report && in.removable == 0)
+	if (!can_report && in.removable == 0 && in.left_over == 0)
 		return {};
-	LauncherDecision decision =
-	    decide(Action::Tidy, "L-24",
-	           can_report ? "what was set aside has no report yet"
-	                      : std::to_string(in.removable) +
-	                            " directories were set aside that are more than keepDiverged");
+	const std::string what =
+	    can_report ? "what was set aside has no report yet"
+	    : in.removable > 0
+	        ? std::to_string(in.removable) +
+	              " directories were set aside that are more than keepDiverged"
+	        : std::to_string(in.left_over) + " directories were left beside that nobody asks for";
+	LauncherDecision decision = decide(Action::Tidy, "L-24", what);
 	decision.db = wanted->uid;
 	decision.follow = wanted->follow;
 	return decision;

@@ -171,7 +171,7 @@ sub check_end {
 		StolonLab::poll_until("$node has what $master has", sub { $lab->sql($node, $query) eq $rows }, 90);
 		my $root = data_dir($lab, $node);
 		my @left = map { s{.*/}{}r }
-		  glob("$root/postgres.clone-* $root/postgres.init-* $root/postgres.saving-* $root/postgres.rewind* $root/*.tmp.*");
+		  glob("$root/postgres.clone-* $root/postgres.init-* $root/postgres.saving-* $root/postgres.removing-* $root/postgres.rewind* $root/*.tmp.*");
 		@left = grep { -e "$root/$_" } @left;
 		is("@left", '', "$when: nothing unfinished lies on $node");
 		check_directories($lab, $node, "$when, at its end");

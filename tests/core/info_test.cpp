@@ -73,13 +73,17 @@ NodeInfo full_node_info() {
 	wal.fork = {Timeline{1}, Lsn{0x3000158}};
 	wal.end = {Timeline{2}, Lsn{0x3005000}};
 	wal.commits = 7;
+	wal.prepared = 2;
 	wal.first_commit = "2026-11-22 02:50:00.1 UTC";
 	wal.last_commit = "2026-11-22 02:50:09.2 UTC";
 	DivergedData whole;
 	whole.name = "postgres.diverged-20261121T000000Z";
 	whole.whole = true;
 	whole.problem = "the lines have no timeline in common";
-	info.diverged = {wal, whole};
+	DivergedData half = wal;
+	half.name = "postgres.diverged-20261122T025108Z";
+	half.whole = half.half_rewound = true;
+	info.diverged = {half, wal, whole};
 	info.extra.set("later", Json::null());
 	return info;
 }

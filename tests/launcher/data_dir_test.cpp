@@ -174,8 +174,8 @@ TEST_F(DataDirectory, a_swap_keeps_the_old_directory) {
 	const auto aside = swap_in(paths_, identity_, paths_.clone(new_db), new_db);
 	ASSERT_TRUE(aside.ok()) << aside.error().message;
 	EXPECT_EQ(look().state.db, new_db);
-	EXPECT_EQ(read_file(*aside + "/only_copy"), "rows");
-	EXPECT_EQ(set_aside(), std::vector<std::string>{*aside});
+	EXPECT_EQ(read_file(aside->aside + "/only_copy"), "rows");
+	EXPECT_EQ(set_aside(), std::vector<std::string>{aside->aside});
 }
 
 TEST_F(DataDirectory, two_swaps_in_one_second_keep_both_old_directories) {
@@ -191,7 +191,7 @@ TEST_F(DataDirectory, an_interrupted_swap_is_finished) {
 	make_fake_data(paths_.clone(new_db), "k1", "bbbbbbbb");
 	const auto aside = swap_in(paths_, identity_, paths_.clone(new_db), new_db);
 	ASSERT_TRUE(aside.ok()) << aside.error().message;
-	EXPECT_EQ(*aside, "");
+	EXPECT_EQ(aside->aside, "");
 	EXPECT_EQ(look().state.db, new_db);
 }
 

@@ -19,6 +19,10 @@ class Diverged : public DataDirTest {
 protected:
 	/// One with something of its own, or without.
 	std::string make_aside(const std::string &time, bool worthless = false, bool examined = true) {
+		return make_aside(time, worthless ? 0 : 0x1000, worthless ? 0 : 3, 0, examined);
+	}
+	std::string make_aside(const std::string &time, std::uint64_t bytes, std::uint64_t commits,
+	                       std::uint64_t prepared, bool examined = true) {
 		const std::string name = "postgres.diverged-" + time;
 		fs::create_directory(paths_.root + "/" + name);
 		core::DivergedData data;
@@ -26,8 +30,9 @@ protected:
 		data.db.value = "aaaaaaaa";
 		data.examined = examined;
 		data.fork = data.end = {core::Timeline{1}, core::Lsn{0x3000000}};
-		data.end.lsn.value += worthless ? 0 : 0x1000;
-		data.commits = worthless ? 0 : 3;
+		data.end.lsn.value += bytes;
+		data.commits = commits;
+		data.prepared = prepared;
 		EXPECT_TRUE(write_report(paths_.root + "/" + name, identity_, data, nullptr).ok());
 		return name;
 	}
@@ -37,7 +42,10 @@ protected:
 			names.push_back(data.name);
 		return names;
 	}
-	core::Status tidy(int keep) { return tidy_diverged(paths_, identity_, bin_path(), {}, keep); }
+	core::Status tidy(int keep, const std::optional<Master> &master = {}) {
+		return tidy_diverged(
+		    {paths_, identity_, core::DbUid{"aaaaaaaa"}, bin_path(), master, keep});
+	}
 };
 
 using Names = std::vector<std::string>;
@@ -68,9 +76,27 @@ TEST_F(Diverged, WhatHoldsNothingGoesFirst) {
 	const auto newer = make_aside("20261122T000004Z", true);
 	ASSERT_TRUE(tidy(2).ok());
 	EXPECT_EQ(names(), (Names{newer, commits})) << "not the only copy of commits";
-	// Also without any commit: records of a transaction that was under way, for example.
 	ASSERT_TRUE(tidy(1).ok());
 	EXPECT_EQ(names(), (Names{newer, commits})) << "the newest is never removed";
+}
+
+// An old master nearly always has something behind the fork, a checkpoint for example.
+TEST_F(Diverged, WhatHasNoCommitGoesBeforeWhatHas) {
+	const auto prepared = make_aside("20261122T000001Z", 0x1000, 0, 1);
+	const auto lost = make_aside("20261122T000002Z", 0x1000, 1, 0);
+	make_aside("20261122T000003Z", 0x100, 0, 0);
+	make_aside("20261122T000004Z", 0, 0, 0);
+	const auto routine = make_aside("20261122T000005Z", 0x100, 0, 0);
+	const auto newest = make_aside("20261122T000006Z", 0x100, 0, 0);
+	EXPECT_EQ(removable_diverged(list_diverged(paths_), 4),
+	          (Names{"postgres.diverged-20261122T000004Z", "postgres.diverged-20261122T000003Z"}))
+	    << "what lies on the master's line goes first";
+	ASSERT_TRUE(tidy(4).ok());
+	EXPECT_EQ(names(), (Names{newest, routine, lost, prepared}));
+	ASSERT_TRUE(tidy(3).ok());
+	EXPECT_EQ(names(), (Names{newest, lost, prepared}));
+	ASSERT_TRUE(tidy(1).ok());
+	EXPECT_EQ(names(), (Names{newest, lost})) << "the oldest with commits, and never the newest";
 }
 
 TEST_F(Diverged, WhatWasNotExaminedIsNeverRemoved) {
@@ -104,7 +130,7 @@ TEST_F(Diverged, AReportThatCannotBeWrittenDoesNotKeepFromMakingRoom) {
 	make_fake_data(in_the_way);
 	fs::create_directories(in_the_way + "/REPORT.txt/x");
 	const auto line = core::Lineage{{core::Timeline{1}, core::Lsn{0x3000000}}, {}};
-	EXPECT_FALSE(tidy_diverged(paths_, identity_, bin_path(), line, 1).ok());
+	EXPECT_FALSE(tidy(1, Master{UpstreamServer(), line}).ok());
 	EXPECT_FALSE(fs::exists(paths_.root + "/postgres.diverged-20261122T000001Z"));
 	EXPECT_TRUE(fs::exists(paths_.root + "/" + newest));
 	EXPECT_TRUE(fs::exists(in_the_way));
@@ -174,7 +200,12 @@ TEST_F(Diverged, ASwapTakesTheNoteOfARewindAway) {
 	EXPECT_FALSE(dir.half_rewound);
 	EXPECT_EQ(dir.state.db, next);
 	EXPECT_FALSE(fs::exists(paths_.rewind_marker()));
-	EXPECT_TRUE(fs::exists(*aside + "/PG_VERSION"));
+	EXPECT_TRUE(fs::exists(aside->aside + "/PG_VERSION"));
+	const auto why = why_replaced(aside->aside);
+	ASSERT_TRUE(why.ok());
+	EXPECT_TRUE(why->half_rewound);
+	EXPECT_FALSE(why->cloned_anew);
+	EXPECT_EQ(why->db, before.db);
 }
 
 TEST_F(Diverged, ANodesOwnFilesSurvive) {

@@ -272,5 +272,33 @@ TEST_F(KeptWal, HasAllFilesBehindTheForkThatHoldAnything) {
 	EXPECT_FALSE(fs::exists(*kept + "/pg_wal/" + name(8)));
 }
 
+TEST_F(KeptWal, IsNotTakenForKeptWhenTheFilesCannotBeListed) {
+	make_plain_database(paths_.pgdata(), port_);
+	start(paths_.pgdata(), port_);
+	const core::Lsn fork = position(port_).lsn;
+	sql(port_, "create table t (n int)");
+	end(SIGQUIT);
+	const core::Lineage upstream = line(2, {}, {{core::Timeline{1}, fork}});
+	const auto found = examine(bin_path(), paths_.pgdata(), upstream);
+	ASSERT_TRUE(found.ok()) << found.error().message;
+	const auto keep = [&] {
+		return keep_diverged_wal(paths_, identity_, core::DataState(), core::DbUid{"bbbbbbbb"},
+		                         *found);
+	};
+	const std::string wal = paths_.pgdata() + "/pg_wal";
+	// Its files can be read, and their names cannot.
+	fs::permissions(wal, fs::perms::owner_write | fs::perms::owner_exec);
+	EXPECT_FALSE(keep().ok());
+	EXPECT_FALSE(examine(bin_path(), paths_.pgdata(), upstream).ok());
+	fs::permissions(wal, fs::perms::owner_all);
+	// The list is there, and the file that was read is not in it.
+	fs::rename(wal, paths_.root + "/elsewhere");
+	fs::create_directory(wal);
+	const auto without = keep();
+	ASSERT_FALSE(without.ok());
+	EXPECT_NE(without.error().message.find("is not in the list"), std::string::npos);
+	EXPECT_TRUE(list_diverged(paths_).empty());
+}
+
 }  // namespace
 }  // namespace stolon::launcher::test

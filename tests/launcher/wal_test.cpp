@@ -48,14 +48,17 @@ TEST(WalDumps, TellHowManyCommitsAndWhen) {
 	        "0/030010F0, desc: COMMIT_PREPARED 737: 2026-11-22 02:51:09.5 UTC; inval msgs: "
 	        "catcache "
 	        "55",
+	        "rmgr: Transaction len (rec/tot):     90/    90, tx:        738, lsn: 0/03001160, prev "
+	        "0/03001118, desc: PREPARE gid two: 2026-11-22 02:51:10.5 UTC",
 	        "first record is after 0/3000000, at 0/3000028, skipping over 40 bytes",
 	    })
 		add_record(line, shape, summary);
-	EXPECT_EQ(summary.records, 4U);
+	EXPECT_EQ(summary.records, 5U);
+	EXPECT_EQ(summary.prepared, 1U);
 	EXPECT_EQ(summary.commits, 2U);
 	EXPECT_EQ(summary.first_commit, "2026-11-22 02:51:07.123456 UTC");
 	EXPECT_EQ(summary.last_commit, "2026-11-22 02:51:09.5 UTC");
-	EXPECT_EQ(summary.end.value, 0x3001118U + 72);
+	EXPECT_EQ(summary.end.value, 0x3001160U + 96);
 }
 
 }  // namespace

@@ -914,9 +914,12 @@ TEST(LauncherPlanDetails, a_swap_says_which_incarnation_is_set_aside) {
 	auto in = down(resync_view(), our_data());
 	in.dir.clone_ready = new_db;
 	in.dir.clone_of = in.data->master;
-	const LauncherDecision decision = plan_launcher(in);
+	LauncherDecision decision = plan_launcher(in);
 	EXPECT_EQ(decision.db, new_db);
 	EXPECT_EQ(decision.instead_of, own_db);
+	EXPECT_FALSE(decision.clone_anew);
+	in.data->dbs.at(new_db).clone_anew = true;
+	EXPECT_TRUE(plan_launcher(in).clone_anew) << "its report has to know";
 }
 
 TEST(LauncherPlanDetails, a_wait_for_a_newer_read_asks_for_it_and_ends) {
