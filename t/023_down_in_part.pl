@@ -11,8 +11,7 @@ use lib "$FindBin::Bin/lib";
 use StolonLab;
 use Test::More;
 
-# Hosts return one after the other; the old master, a read-only standby until the store answers, has to beat within failInterval
-# from then on.
+# Hosts return one after the other, and after failInterval without the last master another one is elected.
 my $lab = StolonLab->new(spec => { failInterval => '10s', maxStandbyLag => 65536 });
 $lab->make_table;
 my $system = $lab->clusterdata->{systemID};
