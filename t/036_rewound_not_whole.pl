@@ -12,7 +12,9 @@ use StolonLab;
 use Test::More;
 
 my $lab = StolonLab->new(net => 'netns', nodes => 2, spec => {
-	failInterval => '4s', sleepInterval => '1s', standbyRepairTimeout => '0s' });
+	failInterval => '4s', sleepInterval => '1s', standbyRepairTimeout => '0s',
+	# Nothing but that it is not whole is to keep the rewound server from winning.
+	maxStandbyLag => 2**30 });
 $lab->make_table;
 my $bin = qx(pg_config --bindir);
 chomp $bin;
