@@ -1,7 +1,8 @@
 # Goal: a switchover during whose stop the standbys lose the master, so that nobody receives its last WAL, loses nothing: the
 # master is started again with what it has, and the operator is told that it was undone.
 # Method: an open transaction holds the switchover in its step "pause" while the standbys are cut from the master (network
-# namespaces), each from it only. A client that does not come through the proxy commits one more row; then the transaction ends.
+# namespaces), each from it only, and the walsenders end. A client that does not come through the proxy commits one more row;
+# then the transaction ends.
 use strict;
 use warnings;
 
@@ -31,6 +32,8 @@ StolonLab::poll_until('clients are let wait', sub { ($lab->clusterdata->{switcho
 
 $lab->cut_between($_, $master) for @standbys;
 $lab->sql($master, q{insert into acked values ('late', 1)});
+# The stop would wait until wal_sender_timeout for what cannot arrive, which may be longer than the master's lease.
+$lab->sql($master, 'select pg_terminate_backend(pid) from pg_stat_replication');
 $in .= "commit;\n";
 $session->finish;
 is($err, '', 'the open transaction has ended well');
