@@ -142,6 +142,16 @@ MasterHealth unfit(const Db &master, const Beat &beat, MasterHealth health) {
 	return health;
 }
 
+/// A server that was started again while the store was away, so that nobody could release the
+/// lease of the one before it, waits for the end of that lease as we do. It may have seen the last
+/// beat a little later than we.
+Duration grace_for_next_start(const SentinelInputs &inputs, const Db &master, const Beat &last) {
+	const KeeperInfo *info = info_of(inputs, master);
+	const bool is_started_again =
+	    info && !info->instance.empty() && info->instance != last.instance;
+	return is_started_again ? inputs.data.spec.fail_interval : Duration(0);
+}
+
 /// The master has beaten since it was named: it lives as long as its last beat says.
 MasterHealth judge_beating(const SentinelInputs &inputs, const Db &master,
                            const BeatObservation &seen) {
@@ -149,7 +159,7 @@ MasterHealth judge_beating(const SentinelInputs &inputs, const Db &master,
 	const Instant from = latest({seen.seen_at, inputs.contact_since});
 	MasterHealth health;
 	health.rule = "S-05";
-	health.expires_at = plus(from, valid);
+	health.expires_at = plus(from, valid + grace_for_next_start(inputs, master, seen.beat));
 	if (inputs.now < health.expires_at) {
 		return seen.beat.unfit.empty() ? health : unfit(master, seen.beat, health);
 	}

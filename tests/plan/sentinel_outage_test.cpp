@@ -59,6 +59,21 @@ TEST(SentinelOutage, TheLastMasterGoesOnWhenAllOthersWereStartedAfterItsEnd) {
 	EXPECT_EQ(rule_of(world.plan()), "S-03");
 }
 
+TEST(SentinelOutage, AMasterThatWaitsForTheLeaseOfItsFormerStartGetsTimeToBeat) {
+	for (const bool started_again : {false, true}) {
+		World world = World::running();
+		Beat &last = world.beat_of("k1").beat;
+		last.instance = "00000000000000a1";
+		world.info("k1").instance = started_again ? "00000000000000b2" : last.instance;
+		world.pass(last.valid);
+		EXPECT_EQ(world.plan().write, !started_again);
+		world.pass(world.in.data.spec.fail_interval);
+		EXPECT_EQ(rule_of(world.plan()), "S-05") << "it has to be able to, too";
+		world.in.infos.erase(KeeperUid{"k1"});
+		EXPECT_EQ(rule_of(world.plan()), "S-05");
+	}
+}
+
 TEST(SentinelOutage, AStandbyThatHasOutlivedTheMasterTakesOverAtOnce) {
 	World world = before_the_outage();
 	world.pass(seconds(3));
