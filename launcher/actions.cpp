@@ -7,6 +7,7 @@
 #include "core/pgconf/pgconf.h"
 #include "launcher/control_file.h"
 #include "launcher/fault_point.h"
+#include "launcher/kept_tablespaces.h"
 #include "launcher/launcher.h"
 #include "launcher/reaper.h"
 #include "launcher/server_conf.h"
@@ -157,6 +158,12 @@ bool Launcher::swap_now(const LauncherDecision &decision, Instant now) {
 		             decision.instead_of.value, swapped->aside);
 	if (!swapped->node_files.empty())
 		spdlog::warn("{}", node_files_are_kept(swapped->node_files));
+	for (const auto &name : diverged_directories(paths_))
+		for (const auto &location : tablespaces_in_the_way(paths_.root + "/" + name))
+			spdlog::warn(
+			    "\"{}\" still holds a tablespace of \"{}\" and could not be cleared: do not give "
+			    "it to CREATE TABLESPACE again",
+			    location, name);
 	spdlog::info("the clone is in place as db {}", decision.db.value);
 	look_at_set_aside();
 	observe_directory(now);

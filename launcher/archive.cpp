@@ -3,9 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <tuple>
+#include <utility>
 
 #include "launcher/entries.h"
 #include "launcher/process.h"
@@ -85,6 +88,27 @@ void warn_of_what_is_left(const std::vector<std::string> &files, const std::stri
 	     " is the first: " + why);
 }
 
+/// Each name begins with it, whatever the file is.
+core::Timeline timeline_of(const std::string &file) {
+	constexpr std::size_t digits = 8;
+	return core::Timeline{
+	    static_cast<std::uint32_t>(std::strtoul(file.substr(0, digits).c_str(), nullptr, 16))};
+}
+
+bool archiving_is_off(const Result<std::string> &mode) {
+	return mode.ok() && *mode == "off";
+}
+
+/// Takes out what is withheld, and gives that.
+std::vector<std::string> withhold(const ArchiveJob &job, std::vector<std::string> &files) {
+	const auto first = std::stable_partition(
+	    files.begin(), files.end(),
+	    [&](const std::string &file) { return job.withheld.count(timeline_of(file)) == 0; });
+	std::vector<std::string> withheld(first, files.end());
+	files.erase(first, files.end());
+	return withheld;
+}
+
 }  // namespace
 
 std::map<std::string, std::string> archive_parameters(
@@ -138,14 +162,13 @@ std::vector<std::string> files_to_archive(const std::string &pgdata) {
 	return files;
 }
 
-std::vector<std::string> archive_waiting_wal(const ArchiveJob &job) {
-	std::vector<std::string> files = files_to_archive(job.pgdata);
+namespace {
+
+/// Gives those that still wait.
+std::vector<std::string> archive_all(const ArchiveJob &job, std::vector<std::string> files) {
 	if (files.empty())
 		return files;
-	const auto mode = setting(job, "archive_mode");
-	if (mode.ok() && *mode == "off")
-		return {};
-	const auto command = mode.ok() ? find_command(job) : mode;
+	const auto command = find_command(job);
 	if (!command.ok()) {
 		warn_of_what_is_left(files, command.error().message);
 		return files;
@@ -164,6 +187,35 @@ std::vector<std::string> archive_waiting_wal(const ArchiveJob &job) {
 	say(std::to_string(archived) +
 	    " files of WAL that only this server was to archive are in the archive");
 	return {};
+}
+
+}  // namespace
+
+std::vector<std::string> archive_waiting_wal(const ArchiveJob &job) {
+	std::vector<std::string> files = files_to_archive(job.pgdata);
+	if (files.empty())
+		return files;
+	const auto mode = setting(job, "archive_mode");
+	if (archiving_is_off(mode))
+		return {};
+	const auto withheld = withhold(job, files);
+	if (!withheld.empty())
+		warn_of_what_is_left(withheld, "the master's line has other WAL under these names");
+	if (!mode.ok() && !files.empty()) {
+		warn_of_what_is_left(files, mode.error().message);
+	} else {
+		files = archive_all(job, std::move(files));
+	}
+	files.insert(files.end(), withheld.begin(), withheld.end());
+	return files;
+}
+
+void tell_withheld_wal(const ArchiveJob &job) {
+	const auto files = files_to_archive(job.pgdata);
+	if (!files.empty() && !archiving_is_off(setting(job, "archive_mode")))
+		warn_of_what_is_left(files,
+		                     "it is not known to be the master's line, which may have other WAL "
+		                     "under these names; it stays in these data, which are kept");
 }
 
 Status keep_unarchived(const std::string &pgdata, const std::vector<std::string> &files,

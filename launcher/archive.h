@@ -4,11 +4,13 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "core/base/result.h"
 #include "core/base/time.h"
+#include "core/base/types.h"
 
 namespace stolon::launcher {
 
@@ -21,6 +23,8 @@ struct ArchiveJob {
 	/// How long one file may take. All are of one size, so this bounds the lack of progress, and
 	/// not how much there is to do.
 	core::Duration bound = core::seconds(120);
+	/// Files of these timelines are left alone: the archive has another line's under such names.
+	std::set<core::Timeline> withheld;
 };
 
 /// The parameters that ArchiveJob takes out of a spec's.
@@ -38,6 +42,10 @@ std::vector<std::string> files_to_archive(const std::string &pgdata);
 /// Archives them, when archiving is on. Begins no further file after one that could not be archived
 /// in two attempts. Gives the names of those that still wait; why is said as progress.
 std::vector<std::string> archive_waiting_wal(const ArchiveJob &job);
+
+/// Warns, when archiving is on, that what waits is not archived because the data may be another
+/// line's than the one that archives now.
+void tell_withheld_wal(const ArchiveJob &job);
 
 /// Copies such files of pg_wal to "unarchived" in `directory`, with a text that says what to do.
 /// For what a rewind may remove. Unavailable when there is not enough room.

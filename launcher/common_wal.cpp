@@ -149,11 +149,12 @@ core::Result<Compared> compare_file(const UpstreamServer &upstream,
 
 }  // namespace
 
-core::Status check_common_wal(const UpstreamServer &upstream, const core::Lineage &upstream_line,
-                              const std::string &bin_path, const std::string &pgdata,
-                              const Examination &found) {
+core::Result<CommonWal> check_common_wal(const UpstreamServer &upstream,
+                                         const core::Lineage &upstream_line,
+                                         const std::string &bin_path, const std::string &pgdata,
+                                         const Examination &found) {
 	if (auto done = check_upstream(upstream, upstream_line, bin_path); !done.ok())
-		return done;
+		return done.error();
 	const std::uint64_t segment = found.control.shape.segment;
 	core::Lsn end = found.back.fork.lsn;
 	// Nothing but a header: what is to be compared lies in the file before.
@@ -167,16 +168,16 @@ core::Status check_common_wal(const UpstreamServer &upstream, const core::Lineag
 			return file.error();
 		// Older files add to what was found, as far as they are still there.
 		if (!file->reason.empty() && (records == 0 || file->differs))
-			return core::invalid(file->reason);
+			return CommonWal{file->reason, file->differs};
 		if (!file->reason.empty())
 			break;
 		records += file->records;
 		end.value = (end.value - 1) / segment * segment;
 	}
 	if (records == 0)
-		return core::invalid("no record before " + found.back.fork.to_string() +
-		                     " could be compared");
-	return {};
+		return CommonWal{"no record before " + found.back.fork.to_string() + " could be compared",
+		                 false};
+	return CommonWal();
 }
 
 }  // namespace stolon::launcher

@@ -10,12 +10,18 @@
 
 namespace stolon::launcher {
 
+struct CommonWal {
+	std::string reason;            ///< why it is not proven that it is the same; "": it is the same
+	bool is_another_line = false;  ///< it was compared, and is not the same
+};
+
 /// Compares the WAL right before the fork here with the upstream's, as far back as it takes to have
 /// compared records and not only zeros behind the last one of a file, and looks whether the
-/// upstream still is the primary on that timeline, with a checkpoint there. Unavailable: it cannot
-/// be asked now. Invalid: it is not so, or the upstream does not have that WAL any more.
-core::Status check_common_wal(const UpstreamServer &upstream, const core::Lineage &upstream_line,
-                              const std::string &bin_path, const std::string &pgdata,
-                              const Examination &found);
+/// upstream still is the primary on that timeline, with a checkpoint there. Unavailable: it is not,
+/// or cannot be asked now.
+core::Result<CommonWal> check_common_wal(const UpstreamServer &upstream,
+                                         const core::Lineage &upstream_line,
+                                         const std::string &bin_path, const std::string &pgdata,
+                                         const Examination &found);
 
 }  // namespace stolon::launcher

@@ -19,6 +19,7 @@
 
 #include "launcher/entries.h"
 #include "launcher/fault_point.h"
+#include "launcher/kept_tablespaces.h"
 #include "launcher/postmaster_file.h"
 #include "launcher/replaced.h"
 #include "launcher/tablespaces.h"
@@ -397,6 +398,8 @@ Result<Swapped> swap_in(const Paths &paths, const Identity &identity, const std:
 	auto swapped = clear_place(paths, there, clone_anew);
 	if (!swapped.ok())
 		return swapped.error();
+	// While there is no PGDATA that would be without them.
+	move_tablespaces_of_kept(paths, identity);
 	// While there is no PGDATA: the note must not be taken for one about what comes now.
 	if (auto unmarked = unmark_rewind(paths); !unmarked.ok())
 		return unmarked.error();

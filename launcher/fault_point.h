@@ -12,7 +12,7 @@ namespace stolon::launcher {
 
 /// All of them, in the order in which they are reached; t/039_* wants a case for each. A name says
 /// what has just been done.
-inline constexpr std::array<std::string_view, 51> fault_points = {
+inline constexpr std::array<std::string_view, 54> fault_points = {
     "initdb-announced",
     "initdb-made",
     "initdb-roles",
@@ -30,6 +30,8 @@ inline constexpr std::array<std::string_view, 51> fault_points = {
     "swap-why-noted",
     "swap-old-aside",
     "swap-place-free",
+    "aside-tablespace-moved",
+    "aside-tablespace-linked",
     "swap-note-gone",
     "swap-renamed",
     "swap-synced",
@@ -45,6 +47,7 @@ inline constexpr std::array<std::string_view, 51> fault_points = {
     "rewind-tried",
     "rewind-files-kept",
     "rewind-noted",
+    "rewind-files-free",
     "rewind-rewound",
     "rewind-files-back",
     "rewind-ready",

@@ -9,10 +9,14 @@
 
 namespace stolon::launcher {
 
-/// Copies them into `kept`, which is made anew.
+/// Copies them into `kept`, which is made anew; those of another user are only moved there by
+/// free_node_files(), because a copy would be ours, and PostgreSQL refuses such a key.
 core::Status keep_node_files(const std::string &pgdata, const std::string &kept);
 
-/// Puts them back; all is on disk afterwards.
+/// After that: lets them be written to, which pg_rewind does, also where they are read-only.
+core::Status free_node_files(const std::string &pgdata, const std::string &kept);
+
+/// Puts them back, as they were; all is on disk afterwards.
 core::Status restore_node_files(const std::string &kept, const std::string &pgdata);
 
 /// True when a file of this name, directly in PGDATA, is the node's own.

@@ -1,6 +1,7 @@
 #include "launcher/report.h"
 
 #include "launcher/fault_point.h"
+#include "launcher/kept_tablespaces.h"
 #include "launcher/wal_dump.h"
 #include "store/files.h"
 
@@ -89,6 +90,10 @@ core::Status write_report(const std::string &directory, const Identity &identity
 	text += line("Db:", data.db.empty() ? "not known" : data.db.value);
 	text += line("Set aside:", data.time);
 	text += line("What:", what_of(data));
+	for (const auto &location : tablespaces_in_the_way(directory))
+		text += line("Tablespace:", "in \"" + location +
+		                                "\", where it could not be moved away: do not give that "
+		                                "location to CREATE TABLESPACE again");
 	text += findings(directory, data, found);
 	text +=
 	    "\nSuch directories are removed when they were examined and are more than keepDiverged of "

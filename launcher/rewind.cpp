@@ -3,10 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cinttypes>
-#include <cstdio>
 #include <filesystem>
 
 #include "launcher/archive.h"
@@ -18,6 +15,7 @@
 #include "launcher/node_files.h"
 #include "launcher/postmaster_file.h"
 #include "launcher/process.h"
+#include "launcher/rewind_trial.h"
 #include "launcher/server_setting.h"
 #include "store/files.h"
 
@@ -86,46 +84,6 @@ bool has_restore_command(const RewindJob &job) {
 	return text.ok() && text->find_first_not_of(' ') != std::string::npos;
 }
 
-Command rewind_command(const RewindJob &job, const std::vector<std::string> &options) {
-	Command command;
-	command.argv = {job.bin_path + "/pg_rewind", "--target-pgdata=" + job.paths.pgdata(),
-	                "--source-server=" +
-	                    connection_string(job.upstream, "rewind_" + job.state.db.value, "postgres"),
-	                "--no-ensure-shutdown", "--progress"};
-	command.argv.insert(command.argv.end(), options.begin(), options.end());
-	connect_only_there(job.upstream, command);
-	return command;
-}
-
-/// What the trial run tells that it would copy; 0: nothing is told.
-std::uint64_t mebibytes_to_copy(std::string_view line) {
-	constexpr std::string_view before = "need to copy ";
-	const std::size_t at = line.find(before);
-	std::uint64_t mebibytes = 0;
-	if (at != std::string_view::npos)
-		std::sscanf(std::string(line.substr(at)).c_str(), "need to copy %" SCNu64 " MB",
-		            &mebibytes);
-	return mebibytes;
-}
-
-/// Changes nothing. A rewind for which the room does not suffice would leave neither the old data
-/// nor the new ones. Much of what it copies takes the place of something; the rest is not known.
-Status try_rewind(const RewindJob &job, const std::vector<std::string> &options) {
-	Command command = rewind_command(job, options);
-	command.environment["LC_ALL"] = "C";
-	command.errors_too = true;
-	std::uint64_t mebibytes = 0;
-	const auto ended = run_for_lines(command, [&](std::string_view line) {
-		mebibytes = std::max(mebibytes, mebibytes_to_copy(line));
-		say(std::string(line));
-	});
-	if (!ended.ok())
-		return ended.error();
-	if (auto done = status_of(command, *ended); !done.ok())
-		return unusable("a rewind is not possible", done);
-	return check_room("the data cannot be rewound", job.paths.pgdata(), mebibytes * 1024 * 1024);
-}
-
 /// The first file that recovery will ask for, as backup_label names it: it has to be here, unless
 /// the archive may have it. Without a backup_label recovery would begin anywhere.
 Status check_first_file(const std::string &pgdata, bool archive) {
@@ -162,10 +120,10 @@ Status put_right(const RewindJob &job) {
 /// From the note on the data are neither old nor new.
 Status rewind_noted(const RewindJob &job, bool archive) {
 	const std::string pgdata = job.paths.pgdata();
-	if (auto done = run_command(
-	        rewind_command(job, archive ? std::vector<std::string>{"--restore-target-wal"}
-	                                    : std::vector<std::string>{}));
-	    !done.ok())
+	if (auto done = free_node_files(pgdata, job.paths.rewind_files()); !done.ok())
+		return done;
+	FAULT_POINT("rewind-files-free");
+	if (auto done = run_command(rewind_command(job, archive)); !done.ok())
 		return done;
 	FAULT_POINT("rewind-rewound");
 	if (auto done = check_first_file(pgdata, archive); !done.ok())
@@ -178,12 +136,31 @@ Status rewind_noted(const RewindJob &job, bool archive) {
 
 using Files = std::vector<std::string>;
 
-Files archive_waiting(const RewindJob &job) {
+ArchiveJob archive_job(const RewindJob &job) {
 	ArchiveJob archive;
 	archive.bin_path = job.bin_path;
 	archive.pgdata = job.paths.pgdata();
 	archive.parameters = job.archiving;
+	return archive;
+}
+
+/// What lies behind the fork on a timeline whose number the upstream's line has, too, would take
+/// the place of what that line has archived.
+Files archive_waiting(const RewindJob &job, const Examination &found) {
+	ArchiveJob archive = archive_job(job);
+	for (const auto &entry : job.upstream_line.history)
+		archive.withheld.insert(entry.timeline);
+	archive.withheld.insert(job.upstream_line.position.timeline);
+	archive.withheld.erase(archive.withheld.begin(),
+	                       archive.withheld.upper_bound(found.back.fork.timeline));
 	return archive_waiting_wal(archive);
+}
+
+/// These data are not known to be of the upstream's line: a clone replaces them, and they are kept.
+core::Error replace(const RewindJob &job, const core::Error &why) {
+	if (why.kind == ErrorKind::Invalid)
+		tell_withheld_wal(archive_job(job));
+	return why;
 }
 
 /// Not archived is not lost, and so no reason to go without a standby: the others have what is in
@@ -207,13 +184,10 @@ Status rewind(const RewindJob &job, const core::DataState &before, const Examina
 	FAULT_POINT("rewind-recovered");
 	// Recovery may have completed another file.
 	if (unarchived.empty() && !found.control.clean)
-		unarchived = archive_waiting(job);
+		unarchived = archive_waiting(job, found);
 	keep_from_rewind(job, unarchived, *kept);
 	const bool archive = has_restore_command(job);
-	std::vector<std::string> trial = {"--dry-run"};
-	if (archive)
-		trial.emplace_back("--restore-target-wal");
-	if (auto done = try_rewind(job, trial); !done.ok())
+	if (auto done = try_rewind(job, archive); !done.ok())
 		return done;
 	FAULT_POINT("rewind-tried");
 	if (auto done = keep_node_files(job.paths.pgdata(), job.paths.rewind_files()); !done.ok())
@@ -267,16 +241,21 @@ Status run_rewind(const RewindJob &job) {
 	if (auto done = remove_half_made(job.paths, job.identity, job.paths.saving(job.state.db));
 	    !done.ok())
 		return done;
-	const Files unarchived = archive_waiting(job);
 	say("looking where the WAL has diverged");
 	const auto found = examine(job.bin_path, pgdata, job.upstream_line);
 	if (!found.ok())
-		return found.error();
+		return replace(job, found.error());
 	if (found->back.way == core::Way::Clone)
-		return core::invalid(found->back.reason);
-	if (auto done = check_common_wal(job.upstream, job.upstream_line, job.bin_path, pgdata, *found);
-	    !done.ok())
-		return done;
+		return replace(job, core::invalid(found->back.reason));
+	const auto common =
+	    check_common_wal(job.upstream, job.upstream_line, job.bin_path, pgdata, *found);
+	if (!common.ok())
+		return replace(job, common.error());
+	if (common->is_another_line)
+		return replace(job, core::invalid(common->reason));
+	const Files unarchived = archive_waiting(job, *found);
+	if (!common->reason.empty())
+		return core::invalid(common->reason);
 	return found->back.way == core::Way::Follow ? follow(job, *found)
 	                                            : rewind(job, there.state, *found, unarchived);
 }

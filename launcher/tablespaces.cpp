@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <string_view>
 
 #include "launcher/entries.h"
@@ -75,6 +76,10 @@ std::string tablespace_of_copy(const std::string &upstream, const DbUid &db) {
 	return (place / (std::string(copy_prefix) + db.value)).string();
 }
 
+bool is_place_of_copy(const std::string &place) {
+	return copy_in(place).has_value();
+}
+
 Result<std::vector<Tablespace>> tablespaces_for_copy(const UpstreamServer &upstream,
                                                      const std::string &bin_path, const DbUid &db) {
 	const auto answer = ask(upstream, bin_path, query);
@@ -90,6 +95,23 @@ Result<std::vector<Tablespace>> tablespaces_for_copy(const UpstreamServer &upstr
 		at = end + 1;
 	}
 	return tablespaces;
+}
+
+Result<std::vector<std::string>> tablespaces_missing(const UpstreamServer &upstream,
+                                                     const std::string &bin_path,
+                                                     const std::string &pgdata) {
+	const auto answer = ask(upstream, bin_path,
+	                        "SELECT coalesce(string_agg(oid::text, ' ' ORDER BY oid), '') FROM "
+	                        "pg_catalog.pg_tablespace WHERE "
+	                        "pg_catalog.pg_tablespace_location(oid) LIKE '/%'");
+	if (!answer.ok())
+		return answer.error();
+	std::vector<std::string> missing;
+	std::istringstream numbers(*answer);
+	for (std::string number; numbers >> number;)
+		if (!exists(pgdata + "/pg_tblspc/" + number))
+			missing.push_back(number);
+	return missing;
 }
 
 Result<std::vector<std::string>> tablespaces_in(const std::string &directory) {

@@ -21,11 +21,19 @@ struct Tablespace {
 /// or itself a place of a copy.
 std::string tablespace_of_copy(const std::string &upstream, const core::DbUid &db);
 
+/// Whether a directory has a name that tablespace_of_copy() gives, with or without a number.
+bool is_place_of_copy(const std::string &place);
+
 /// Asks the upstream which ones it has. Where something of that name lies already, a number is
 /// added to it. Fails as ask() does.
 core::Result<std::vector<Tablespace>> tablespaces_for_copy(const UpstreamServer &upstream,
                                                            const std::string &bin_path,
                                                            const core::DbUid &db);
+
+/// The numbers of the tablespaces that the upstream has and PGDATA has not. Fails as ask() does.
+core::Result<std::vector<std::string>> tablespaces_missing(const UpstreamServer &upstream,
+                                                           const std::string &bin_path,
+                                                           const std::string &pgdata);
 
 /// The directories of tablespaces that PGDATA or a copy of it refers to; none when `directory` is
 /// no such thing.

@@ -48,6 +48,7 @@ survives_with($cloned, 'rewind-noted', 'clone-copied', 'swap-node-files-moved ho
 survives_with($cloned, 'rewind-rewound hold', 'clone-ours');
 survives_with($cloned, 'rewind-files-back', 'swap-place-free hold');
 survives_with($cloned, 'rewind-ready');
+survives_with($cloned, 'rewind-files-free');
 
 # ---- The operator moves the half rewound data away; what only this node has of files is kept.
 {

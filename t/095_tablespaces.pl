@@ -6,31 +6,22 @@
 use strict;
 use warnings;
 
-use File::Path qw(make_path remove_tree);
+use File::Path qw(remove_tree);
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use OwnDisks;
 use SlotTools qw(db_of);
 use StolonLab;
 use Test::More;
 
 my $lab = StolonLab->new(net => 'netns', spec => { failInterval => '8s', sleepInterval => '1s' });
-my $place = $lab->base . '/place';
-mkdir $place;
-chmod 0755, $lab->base, $place;
+my $place = place_of($lab);
 
 sub data { my ($node) = @_; return $lab->dir . "/$node/data/postgres" }
-sub disk { my ($node) = @_; return $lab->dir . "/$node/disk" }
 sub link_of { my ($node) = @_; my ($link) = glob(data($node) . '/pg_tblspc/*'); return readlink($link // '/') // '' }
 sub inode { return (stat(data($_[0])))[1] }
 
-# With its own disk below $place.
-sub start {
-	my ($node) = @_;
-	my ($code, $out, $err) = StolonLab::run_command('unshare', '-m', '--propagation', 'private', 'sh', '-c',
-		"mount --bind '" . disk($node) . "' '$place' && exec '$StolonLab::scripts/lab' --dir '" . $lab->dir . "' start $node");
-	die "$node was not started: $err\n" if $code;
-	return;
-}
+sub start { return start_on_own_disk($lab, $_[0]) }
 
 # The rows in the tablespace, and that it is there that they lie.
 sub rows {
@@ -47,15 +38,7 @@ sub same_everywhere {
 	return pass("$what: all have the $rows rows in the tablespace");
 }
 
-for my $node ($lab->nodes) {
-	make_path(disk($node) . '/ts');
-	chown((stat(data($node)))[4, 5], disk($node), disk($node) . '/ts');
-}
-for my $node (sort { ($a eq $lab->master) <=> ($b eq $lab->master) } $lab->nodes) {
-	$lab->lab('stop', $node);
-	start($node);
-	$lab->wait_until_whole;
-}
+give_own_disks($lab, 'ts', 'ts2');
 my $master = $lab->master;
 my ($standby, $other) = grep { $_ ne $master } $lab->nodes;
 $lab->sql($master, "create tablespace place location '$place/ts'");
@@ -73,7 +56,7 @@ StolonLab::poll_until("$standby gets a new incarnation", sub { db_of($lab, $stan
 is($lab->wait_until_whole, $master, 'it streams');
 same_everywhere('cloned');
 is(link_of($standby), "$place/ts/stolon-" . db_of($lab, $standby), 'the copy has a directory of its own');
-ok(glob(disk($standby) . '/ts/PG_*'), '... and the old one is there as well');
+ok(glob(disk_of($lab, $standby) . '/ts/PG_*'), '... and the old one is there as well');
 
 # ---- Rewound
 
@@ -90,10 +73,32 @@ is(inode($master), $inode, '... and not cloned');
 is(link_of($master), "$place/ts", 'its tablespace lies where it lay');
 same_everywhere('rewound');
 
+# ---- The new master has made a tablespace that the old one has not
+
+my $old = $new;
+$inode = inode($old);
+$from = length $lab->log_text($old);
+$lab->fault('cut', $old);
+$lab->sql($old, 'insert into kept select generate_series(1, 7)');
+$new = $lab->wait_for_master_other_than($old);
+StolonLab::poll_until("$new takes writes", sub { $lab->sql($new, 'insert into kept values (1)'); 1 });
+$lab->sql($new, "create tablespace late location '$place/ts2'");
+$lab->sql($new, 'create table late tablespace late as select 1 as n');
+$lab->lab('heal', $old);
+is($lab->wait_until_whole, $new, "$old streams from $new");
+my $log = substr($lab->log_text($old), $from);
+like($log, qr/no rewind: the upstream has tablespace \d+, which is not here yet/, 'it is not rewound');
+unlike($log, qr/the rewind failed/, '... and this was known before anything was changed');
+my ($whole) = grep { (stat)[1] == $inode } glob(data($old) . '.diverged-*');
+ok($whole && !-e "$whole/stolon.node-files", 'its data are whole and kept');
+StolonLab::poll_until('the new tablespace is there', sub { $lab->sql($old, 'select n from late') eq '1' });
+same_everywhere('cloned because of a new tablespace');
+$lab->sql($new, 'drop table late');
+$lab->sql($new, 'drop tablespace late');
+
 # ---- A master cloned anew
 
 $lab->lab('stolonctl', 'update', '--patch', '{"usePgrewind": false}');
-my $old_link = link_of($new);
 $lab->fault('kill-node', $new);
 my $third = $lab->wait_for_master_other_than($new);
 StolonLab::poll_until("$third takes writes", sub { $lab->sql($third, 'insert into kept values (2)'); 1 });
@@ -101,9 +106,11 @@ start($new);
 is($lab->wait_until_whole, $third, "$new streams from $third");
 is(link_of($new), "$place/ts/stolon-" . db_of($lab, $new), 'the copy has a directory of its own');
 same_everywhere('cloned anew');
-my ($aside) = glob(data($new) . '.diverged-*');
+my ($aside) = reverse sort glob(data($new) . '.diverged-*');
 my ($link) = glob("$aside/pg_tblspc/*");
-is(readlink $link, $old_link, 'what was set aside has its tablespace');
-(my $kept = $old_link) =~ s/^\Q$place\E/disk($new)/e;
-ok(glob("$kept/PG_*/*"), '... and its files');
+my $kept = readlink $link;
+like($kept, qr{^\Q$place\E/ts/stolon-}, 'what was set aside has its tablespace in a directory of its own, too');
+isnt($kept, link_of($new), '... which is another one');
+$kept =~ s/^\Q$place\E/disk_of($lab, $new)/e;
+ok(glob("$kept/PG_*/*"), '... with its files');
 done_testing();

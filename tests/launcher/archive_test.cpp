@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "launcher/rewind.h"
 #include "tests/launcher/support.h"
 
 namespace stolon::launcher::test {
@@ -47,6 +48,14 @@ protected:
 		write_file(wal(file), "content of " + file);
 		write_file(status(file, "ready"), "");
 	}
+	void make_ours(const std::string &directory) {
+		core::DataState state;
+		state.cluster_name = identity_.cluster_name;
+		state.cluster_uid = "0123456789abcdef";
+		state.keeper = identity_.keeper;
+		state.db.value = "aaaaaaaa";
+		ASSERT_TRUE(write_state(directory, state).ok());
+	}
 	void command(const std::string &text) { job_.parameters["archive_command"] = text; }
 	std::string wal(const std::string &file) { return paths_.pgdata() + "/pg_wal/" + file; }
 	std::string status(const std::string &file, const std::string &state) {
@@ -84,6 +93,35 @@ TEST_F(Archive, IsLeftAloneWhenArchivingIsOff) {
 	job_.parameters["archive_mode"] = "off";
 	EXPECT_EQ(archive_waiting_wal(job_), Files());
 	EXPECT_TRUE(fs::exists(status(first, "ready")));
+}
+
+TEST_F(Archive, IsNotGivenWhatAnotherLineHasUnderTheSameNames) {
+	job_.withheld = {core::Timeline{2}};
+	const Files others{history, third};
+	EXPECT_EQ(archive_waiting_wal(job_), others);
+	EXPECT_FALSE(fs::exists(archive_ + "/" + history));
+	EXPECT_TRUE(fs::exists(status(history, "ready"))) << "it still waits";
+	EXPECT_TRUE(fs::exists(archive_ + "/" + first));
+}
+
+TEST_F(Archive, IsNotGivenWalThatMayBeOfAnotherLine) {
+	make_ours(paths_.pgdata());
+	command("cp %p '" + archive_ + "/%f'");
+	write_file(archive_ + "/" + first, "of the master's line");
+	RewindJob job;
+	job.paths = paths_;
+	job.identity = identity_;
+	job.bin_path = bin_path();
+	job.archiving = job_.parameters;
+	job.state.db.value = "bbbbbbbb";
+	// Both are on timeline 1.
+	job.upstream_line.position = {core::Timeline{1}, core::Lsn{0x9000000}};
+	const auto done = run_rewind(job);
+	ASSERT_FALSE(done.ok());
+	EXPECT_EQ(done.error().kind, core::ErrorKind::Invalid) << done.error().message;
+	EXPECT_EQ(read_file(archive_ + "/" + first), "of the master's line");
+	EXPECT_FALSE(fs::exists(archive_ + "/" + history));
+	EXPECT_EQ(files_to_archive(paths_.pgdata()).size(), 4U);
 }
 
 TEST_F(Archive, IsTriedTwiceAndThenTheRestWaits) {

@@ -151,8 +151,12 @@ void DataDirTest::make_fake_data(const std::string &directory, const std::string
 	write_file(directory + "/PG_VERSION", "15\n");
 	write_file(directory + "/postgresql.conf", "port = 5432\n");
 	const std::uint64_t id = 7000000000000000001;
+	const std::uint32_t version = 1300, catalog = 202209061;
+	const auto bytes_of = [](const auto &number) {
+		return std::string(reinterpret_cast<const char *>(&number), sizeof number);
+	};
 	write_file(directory + "/global/pg_control",
-	           std::string(reinterpret_cast<const char *>(&id), sizeof id) + "rest");
+	           bytes_of(id) + bytes_of(version) + bytes_of(catalog));
 	core::DataState state;
 	state.cluster_name = cluster_name;
 	state.cluster_uid = "0123456789abcdef";

@@ -176,9 +176,9 @@ TEST_F(ToldWal, WhatCannotBeReadSaysNothing) {
 	EXPECT_FALSE(found.ok());
 }
 
-class CommonWal : public WalEnd {
+class ComparedWal : public WalEnd {
 protected:
-	core::Status compare(core::Lsn fork) {
+	core::Result<CommonWal> compare(core::Lsn fork) {
 		Examination found;
 		const auto control = read_control_file(bin_path(), paths_.pgdata());
 		found.control = *control;
@@ -205,7 +205,7 @@ protected:
 	core::Lsn common_;
 };
 
-TEST_F(CommonWal, IsComparedWithRecordsAndNotWithTheZerosBehindASwitch) {
+TEST_F(ComparedWal, IsComparedWithRecordsAndNotWithTheZerosBehindASwitch) {
 	make_two();
 	start(paths_.pgdata(), port_);
 	sql(port_, "insert into t values (1); select pg_switch_wal(); insert into t values (1)");
@@ -217,22 +217,26 @@ TEST_F(CommonWal, IsComparedWithRecordsAndNotWithTheZerosBehindASwitch) {
 	// Right behind a switch that both have, at the first header after it, and a little further.
 	for (const std::uint64_t more : {0, 40}) {
 		const auto same = compare(core::Lsn{common_.value + more});
-		EXPECT_TRUE(same.ok()) << same.error().message;
+		ASSERT_TRUE(same.ok()) << same.error().message;
+		EXPECT_EQ(same->reason, "");
 		const auto parted = compare(core::Lsn{boundary.value + more});
-		ASSERT_FALSE(parted.ok()) << "they have different files that end with zeros";
-		EXPECT_NE(parted.error().message.find("is not the same"), std::string::npos)
-		    << parted.error().message;
+		ASSERT_TRUE(parted.ok()) << parted.error().message;
+		EXPECT_TRUE(parted->is_another_line) << "they have different files that end with zeros";
+		EXPECT_NE(parted->reason.find("is not the same"), std::string::npos) << parted->reason;
 	}
 }
 
-TEST_F(CommonWal, IsNothingWhenNoRecordIsThere) {
+TEST_F(ComparedWal, IsNothingWhenNoRecordIsThere) {
 	make_two();
 	start(other(), port_);
 	const std::string wal = paths_.pgdata() + "/pg_wal/";
 	const WalShape shape{8192, segment};
 	write_file(wal + shape.file_of({core::Timeline{1}, core::Lsn{common_.value - 1}}),
 	           std::string(segment, '\0'));
-	EXPECT_FALSE(compare(common_).ok());
+	const auto compared = compare(common_);
+	ASSERT_TRUE(compared.ok()) << compared.error().message;
+	EXPECT_NE(compared->reason, "");
+	EXPECT_FALSE(compared->is_another_line) << "nothing was compared";
 }
 
 class KeptWal : public WalEnd {};
