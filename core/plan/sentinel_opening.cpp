@@ -4,6 +4,7 @@
 
 #include "core/plan/sentinel_draft.h"
 #include "core/plan/sentinel_election.h"
+#include "core/plan/sentinel_switchover.h"
 
 namespace stolon::core::sentinel {
 
@@ -290,6 +291,15 @@ SentinelDecision watch_master(const SentinelInputs &inputs, const Db &master) {
 	}
 	if (health.state == MasterHealth::State::Unfit) {
 		return replace_unfit(inputs, master, health);
+	}
+	if (health.state == MasterHealth::State::Expired) {
+		if (const auto until = release_awaited_until(inputs, master)) {
+			return wait_for(health.rule,
+			                "Master " + master.uid.value + " on keeper " + master.keeper.value +
+			                    " is being stopped for the switchover, and its lease has run out: "
+			                    "waiting for its launcher's word that it has ended.",
+			                until);
+		}
 	}
 	const WalPosition last_known = last_known_of(inputs, master);
 	Electorate electorate = find_electorate(inputs, master.uid, last_known);

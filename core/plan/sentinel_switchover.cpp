@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/plan/launcher_plan.h"
 #include "core/plan/sentinel_draft.h"
 #include "core/plan/sentinel_switchover_parties.h"
 
@@ -287,6 +288,19 @@ const Switchover *switchover_of_election(const SentinelInputs &inputs) {
 	                     election->old_master == switchover->from &&
 	                     election->epoch == switchover->epoch.next();
 	return matches ? &*switchover : nullptr;
+}
+
+std::optional<Instant> release_awaited_until(const SentinelInputs &inputs, const Db &master) {
+	const auto &switchover = inputs.data.switchover;
+	const NodeInfo *node = node_of(inputs, master.keeper);
+	if (!switchover || switchover->phase != Phase::Stop || switchover->from != master.uid ||
+	    !node || node->db != master.uid || !is_being_stopped(inputs, master)) {
+		return std::nullopt;
+	}
+	// At the end of the step the launcher's stop becomes an immediate one.
+	const Instant until =
+	    plus(step_ends_at(inputs), LauncherTimes::immediate_stop + inputs.data.spec.fail_interval);
+	return inputs.now < until ? std::optional<Instant>(until) : std::nullopt;
 }
 
 std::optional<SentinelDecision> lead_switchover(const SentinelInputs &inputs) {

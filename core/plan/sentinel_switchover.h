@@ -13,4 +13,9 @@ std::optional<SentinelDecision> lead_switchover(const SentinelInputs &inputs);
 /// The switchover whose old master the open election replaces, or nullptr.
 const Switchover *switchover_of_election(const SentinelInputs &inputs);
 
+/// Until when the release of this master is awaited, whose launcher is stopping it for a
+/// switchover; nullopt: it is not. A stop may outlast the lease: PostgreSQL waits for standbys that
+/// do not answer. What was acknowledged since the last beat is only told by the release.
+std::optional<Instant> release_awaited_until(const SentinelInputs &inputs, const Db &master);
+
 }  // namespace stolon::core::sentinel

@@ -1,6 +1,7 @@
 // The sentinel plan leads a switchover: S-20 to S-24, and S-03 for its election.
 #include <gtest/gtest.h>
 
+#include "core/plan/launcher_plan.h"
 #include "core/plan/sentinel_plan.h"
 #include "tests/plan/sentinel_world.h"
 
@@ -394,6 +395,23 @@ TEST(SentinelSwitchover, AMasterThatIsNotStoppedStaysMaster) {
 	EXPECT_FALSE(world.plan().write) << "its launcher is at work, and has a bound of its own";
 	world.node("k1").phase = NodePhase::Running;
 	EXPECT_NE(outcome(world.plan(), Phase::Undone).find("has not stopped"), std::string::npos);
+}
+
+TEST(SentinelSwitchover, AStopThatOutlastsTheLeaseLeadsToNoElectionBeforeItsEnd) {
+	Planned world = running();
+	world.stop();
+	world.node("k1").phase = NodePhase::Stopping;
+	world.pass(world.beat_of("k1").beat.valid);
+	EXPECT_FALSE(world.plan().write) << "what it acknowledged after its last beat would be lost";
+	Planned lost = world;
+	lost.in.nodes.erase(KeeperUid{"k1"});
+	EXPECT_EQ(rule_of(lost.plan()), "S-05") << "nobody will say any more how it ended";
+	Planned hung = world;
+	hung.pass(world.now_at().timeout + LauncherTimes::immediate_stop +
+	          world.in.data.spec.fail_interval);
+	EXPECT_EQ(rule_of(hung.plan()), "S-05");
+	world.release_cleanly(at(1, 0x5000100));
+	EXPECT_EQ(rule_of(world.plan()), "S-06");
 }
 
 TEST(SentinelSwitchover, AMasterThatDiesFirstLeadsToAnOrdinaryElection) {
