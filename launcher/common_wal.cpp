@@ -149,10 +149,10 @@ core::Result<Compared> compare_file(const UpstreamServer &upstream,
 
 }  // namespace
 
-core::Result<CommonWal> check_common_wal(const UpstreamServer &upstream,
-                                         const core::Lineage &upstream_line,
-                                         const std::string &bin_path, const std::string &pgdata,
-                                         const Examination &found) {
+core::Result<CommonWal> compare_common_wal(const UpstreamServer &upstream,
+                                           const core::Lineage &upstream_line,
+                                           const std::string &bin_path, const std::string &pgdata,
+                                           const Examination &found) {
 	if (auto done = check_upstream(upstream, upstream_line, bin_path); !done.ok())
 		return done.error();
 	const std::uint64_t segment = found.control.shape.segment;
@@ -178,6 +178,15 @@ core::Result<CommonWal> check_common_wal(const UpstreamServer &upstream,
 		return CommonWal{"no record before " + found.back.fork.to_string() + " could be compared",
 		                 false};
 	return CommonWal();
+}
+
+core::Status check_common_wal(const UpstreamServer &upstream, const core::Lineage &upstream_line,
+                              const std::string &bin_path, const std::string &pgdata,
+                              const Examination &found) {
+	const auto common = compare_common_wal(upstream, upstream_line, bin_path, pgdata, found);
+	if (!common.ok())
+		return common.error();
+	return common->reason.empty() ? core::Status() : core::Status(core::invalid(common->reason));
 }
 
 }  // namespace stolon::launcher

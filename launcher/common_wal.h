@@ -19,9 +19,14 @@ struct CommonWal {
 /// compared records and not only zeros behind the last one of a file, and looks whether the
 /// upstream still is the primary on that timeline, with a checkpoint there. Unavailable: it is not,
 /// or cannot be asked now.
-core::Result<CommonWal> check_common_wal(const UpstreamServer &upstream,
-                                         const core::Lineage &upstream_line,
-                                         const std::string &bin_path, const std::string &pgdata,
-                                         const Examination &found);
+core::Result<CommonWal> compare_common_wal(const UpstreamServer &upstream,
+                                           const core::Lineage &upstream_line,
+                                           const std::string &bin_path, const std::string &pgdata,
+                                           const Examination &found);
+
+/// The same for whom only the proof counts. Invalid, with the reason: it is not proven.
+core::Status check_common_wal(const UpstreamServer &upstream, const core::Lineage &upstream_line,
+                              const std::string &bin_path, const std::string &pgdata,
+                              const Examination &found);
 
 }  // namespace stolon::launcher

@@ -248,7 +248,7 @@ Status run_rewind(const RewindJob &job) {
 	if (found->back.way == core::Way::Clone)
 		return replace(job, core::invalid(found->back.reason));
 	const auto common =
-	    check_common_wal(job.upstream, job.upstream_line, job.bin_path, pgdata, *found);
+	    compare_common_wal(job.upstream, job.upstream_line, job.bin_path, pgdata, *found);
 	if (!common.ok())
 		return replace(job, common.error());
 	if (common->is_another_line)

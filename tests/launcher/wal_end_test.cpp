@@ -188,7 +188,7 @@ protected:
 		upstream.host = "127.0.0.1";
 		upstream.port = port_;
 		upstream.user = "admin";
-		return check_common_wal(upstream, line(1), bin_path(), paths_.pgdata(), found);
+		return compare_common_wal(upstream, line(1), bin_path(), paths_.pgdata(), found);
 	}
 	std::string other() { return paths_.root + "/other"; }
 	/// Two servers that part after what both have.
