@@ -12,7 +12,7 @@ use SickDisk;
 use StolonLab;
 use Test::More;
 
-my $lab = StolonLab->new(spec => { failInterval => '3s' }, environment => { LD_PRELOAD => SickDisk::library() });
+my $lab = StolonLab->new(spec => { failInterval => '3s', pgParameters => { autovacuum => 'off' } }, environment => { LD_PRELOAD => SickDisk::library() });
 $lab->make_table;
 my $rows = 0;
 
@@ -78,6 +78,11 @@ check($next, 'a candidate that died');
 # ---- Its promotion hangs
 
 ($master, $choice, $next, $epoch) = roles();
+# What it receives from now on would keep its walreceiver, and with it its vote, from ending. An idle master only lets its
+# background writer note the running transactions now and then.
+kill 'STOP', $lab->server_process($master, qr/background writer/) || die "no background writer on $master\n";
+my $end = $lab->sql($master, 'select pg_current_wal_flush_lsn()');
+StolonLab::poll_until("$choice has flushed up to $end", sub { $lab->sql($choice, "select pg_last_wal_receive_lsn() >= '$end'") eq 't' });
 SickDisk::begin(data_of($choice), 'block.fdatasync');
 $lab->fault('kill-postgres', $master);
 $first = wait_until_named($choice, $epoch);
