@@ -159,7 +159,8 @@ TEST_F(Tasks, what_a_task_of_a_killed_launcher_has_left_is_killed) {
 	ASSERT_TRUE(eventually([&] { return std::filesystem::exists(paths_.root + "/at_work"); }));
 	::kill(launcher, SIGKILL);
 	::waitpid(launcher, nullptr, 0);
-	ASSERT_FALSE(live_children().empty());
+	// The list in /proc may have gaps while children are handed over to another parent.
+	ASSERT_TRUE(eventually([] { return !live_children().empty(); }));
 	const auto lock = take_data_dir(paths_);
 	ASSERT_TRUE(lock.ok()) << lock.error().message;
 	EXPECT_TRUE(eventually([] { return live_children().empty(); }));
