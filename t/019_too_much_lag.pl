@@ -30,16 +30,13 @@ sub leave_only_the_one_behind {
 	add_rows(3000);
 	my $lsn = $lab->sql($master, 'select pg_current_wal_flush_lsn()');
 	StolonLab::poll_until("$better has everything", sub { $lab->sql($better, "select pg_last_wal_receive_lsn() >= '$lsn'") eq 't' });
-	StolonLab::poll_until('the master has told how far it is', sub {
-		lsn_value($lab->published("keepers/beat/$master")->{position}{lsn}) >= lsn_value($lsn) });
+	$lab->wait_until_told($master, $lsn);
 	my $lag = $lab->sql($behind, "select pg_wal_lsn_diff('$lsn', pg_last_wal_receive_lsn())");
 	cmp_ok($lag, '>', 65536, "$behind is $lag bytes behind");
 	$lab->fault('kill-node', $better);
 	$lab->fault('kill-node', $master);
 	return;
 }
-
-sub lsn_value { my ($high, $low) = split m{/}, $_[0]; return hex($high) * 2**32 + hex $low }
 
 # The master's lease is over, nobody wins, and it stays like that.
 sub nobody_wins {

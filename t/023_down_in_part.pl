@@ -27,16 +27,13 @@ sub everything_down_but_behind {
 	my $lsn = $lab->sql($master, 'select pg_current_wal_flush_lsn()');
 	StolonLab::poll_until('the other standby has everything', sub {
 		$lab->sql($master, "select bool_or(flush_lsn >= '$lsn') from pg_stat_replication") eq 't' });
-	StolonLab::poll_until('the master has told how far it is', sub {
-		lsn_value($lab->published("keepers/beat/$master")->{position}{lsn}) >= lsn_value($lsn) });
+	$lab->wait_until_told($master, $lsn);
 	# The sentinels first: they might elect another master while one host after the other dies.
 	$lab->fault('kill-sentinel', $_) for 'sentinel1', 'sentinel2';
 	$lab->fault('kill-node', $_) for grep { $_ ne $old } $lab->nodes;
 	$lab->fault('stop-etcd');
 	return;
 }
-
-sub lsn_value { my ($high, $low) = split m{/}, $_[0]; return hex($high) * 2**32 + hex $low }
 
 sub answers {
 	my ($node) = @_;

@@ -19,14 +19,7 @@ sub add_rows {
 	my ($master) = @_;
 	$lab->sql($master, qq{insert into acked select 'all', n from generate_series($rows + 1, $rows + 20000) n});
 	$rows += 20000;
-	my $lsn = $lab->sql($master, 'select pg_current_wal_flush_lsn()');
-	StolonLab::poll_until("the standbys have flushed up to $lsn", sub {
-		$lab->sql($master, "select count(*) = 2 and bool_and(flush_lsn >= '$lsn') from pg_stat_replication") eq 't';
-	});
-	my $told = sub { my ($high, $low) = map { hex } split m{/}, shift; return $high * 2**32 + $low };
-	StolonLab::poll_until("the beat tells of $lsn", sub {
-		$told->($lab->published("keepers/beat/$master")->{position}{lsn}) >= $told->($lsn) });
-	return;
+	return $lab->wait_until_told($master, $lab->wait_until_flushed($master));
 }
 
 # The master last: nobody can be elected in its place while one host after the other dies.

@@ -17,8 +17,6 @@ my $first = $lab->master;
 my ($behind, $ahead) = grep { $_ ne $first } $lab->nodes;
 my $db = $lab->clusterdata->{keepers}{$behind}{db};
 
-sub lsn_value { my ($high, $low) = split m{/}, $_[0]; return hex($high) * 2**32 + hex $low }
-
 sub sentinels_say {
 	my ($what, $timeout) = @_;
 	return StolonLab::poll_until("a sentinel says $what",
@@ -31,9 +29,9 @@ $lab->cut_between($behind, $first);
 $lab->sql($first, q{insert into acked select 'before', n from generate_series(1, 500) n});
 my $lsn = $lab->sql($first, 'select pg_current_wal_flush_lsn()');
 StolonLab::poll_until("$ahead publishes that it has $lsn",
-	sub { lsn_value($lab->published("keepers/info/$ahead")->{position}{lsn}) >= lsn_value($lsn) });
+	sub { StolonLab::lsn_value($lab->published("keepers/info/$ahead")->{position}{lsn}) >= StolonLab::lsn_value($lsn) });
 my $has = $lab->published("keepers/info/$behind")->{position}{lsn};
-cmp_ok(lsn_value($has), '<', lsn_value($lsn), "$behind is behind ($has of $lsn)");
+cmp_ok(StolonLab::lsn_value($has), '<', StolonLab::lsn_value($lsn), "$behind is behind ($has of $lsn)");
 # Without a failoverPriority the lower name would win among equals; with one it must not win either.
 $lab->lab('stolonctl', 'update', '--patch', qq({"keepers": {"$behind": {"failoverPriority": 900}}}));
 

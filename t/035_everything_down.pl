@@ -20,11 +20,7 @@ sub add_rows {
 	my ($master) = @_;
 	$lab->sql($master, qq{insert into acked select 'all', n from generate_series($rows + 1, $rows + 100) n});
 	$rows += 100;
-	my $lsn = $lab->sql($master, 'select pg_current_wal_flush_lsn()');
-	StolonLab::poll_until("the standbys have flushed up to $lsn", sub {
-		$lab->sql($master, "select count(*) = 2 and bool_and(flush_lsn >= '$lsn') from pg_stat_replication") eq 't';
-	});
-	return;
+	return $lab->wait_until_flushed($master);
 }
 
 # The sentinels first: they might elect another master while one host after the other dies.

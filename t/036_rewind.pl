@@ -25,15 +25,6 @@ sub rows { return $lab->sql($_[0], "select source || count(*) from acked group b
 sub write_rows { return $lab->sql($_[0], "insert into acked select '$_[1]', n from generate_series(1, $_[2]) n") }
 sub log_since { my ($node, $from) = @_; return substr($lab->log_text($node), $from) }
 
-sub all_streamed {
-	my ($master) = @_;
-	my $lsn = $lab->sql($master, 'select pg_current_wal_flush_lsn()');
-	StolonLab::poll_until('all is streamed', sub {
-		$lab->sql($master, "select count(*) = 2 and bool_and(flush_lsn >= '$lsn') from pg_stat_replication") eq 't';
-	});
-	return;
-}
-
 sub same_everywhere {
 	my ($what) = @_;
 	my $master = $lab->master;
@@ -64,7 +55,7 @@ sub lose_master {
 
 # ---- Rows that nobody else has.
 write_rows($lab->master, 'before', 1000);
-all_streamed($lab->master);
+$lab->wait_until_flushed($lab->master);
 my $before = $lab->master;
 open my $own, '>>', data_dir($before) . '/postgres/postgresql.conf' or die;
 print $own "# only on $before\n";
@@ -108,7 +99,7 @@ is($lab->lab('psql', $old, '-XAtq', '-c', q(select db_uid <> '' and not whole an
 # ---- Nothing is missing elsewhere.
 my ($second, $log2, $same2) = lose_master(sub {
 	my ($master) = @_;
-	all_streamed($master);
+	$lab->wait_until_flushed($master);
 	$lab->fault('kill-node', $master);
 });
 ok($same2, "$second was not cloned");

@@ -34,8 +34,6 @@ chmod 0755, "$base/programs/pg_rewind";
 # The launcher runs as another user.
 chmod 0777, $base;
 
-sub lsn_value { my ($high, $low) = split m{/}, $_[0]; return hex($high) * 2**32 + hex $low }
-
 sub info { return $lab->published("keepers/info/$_[0]") }
 
 # One line of pg_controldata.
@@ -73,7 +71,7 @@ StolonLab::poll_until("$old runs and has found all its WAL", sub {
 });
 my $wanted = control($old, 'Minimum recovery ending location');
 my $reached = info($old)->{position}{lsn};
-cmp_ok(lsn_value($reached), '<', lsn_value($wanted), "$old lacks WAL: it is at $reached and needs that up to $wanted");
+cmp_ok(StolonLab::lsn_value($reached), '<', StolonLab::lsn_value($wanted), "$old lacks WAL: it is at $reached and needs that up to $wanted");
 my %db = map { $_ => db_of($lab, $_) } $old, $master;
 ok(info($old)->{inconsistent}, 'its keeper says so');
 is($lab->clusterdata->{dbs}{ $db{$old} }{init}, 'resync', 'and it is not taken for a standby');

@@ -51,8 +51,7 @@ for my $node ($lab->nodes) {
 }
 sub node_entry { my ($node) = @_; return JSON::PP::decode_json($lab->etcdctl('get', '--print-value-only', $lab->key("keepers/node/$node"))) }
 StolonLab::poll_until("where the WAL of $_ ends is told", sub { node_entry($_)->{positionIsEnd} }) for $lab->nodes;
-sub bytes { my ($high, $low) = map { hex } split m{/}, $_[0]; return ($high << 32) + $low }
-cmp_ok(bytes(node_entry($old)->{position}{lsn}), '>=', bytes($end), 'also of the master that has crashed');
+cmp_ok(StolonLab::lsn_value(node_entry($old)->{position}{lsn}), '>=', StolonLab::lsn_value($end), 'also of the master that has crashed');
 is($lab->status->{members}{$_}{postmaster}, undef, "$_: PostgreSQL is not started") for $lab->nodes;
 
 # ---- What is refused

@@ -8,7 +8,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use IPC::Run ();
+use HeldSwitchover;
 use SlotTools qw(db_of);
 use StolonLab;
 use Test::More;
@@ -19,25 +19,16 @@ my $master = $lab->master;
 my @standbys = grep { $_ ne $master } $lab->nodes;
 my $db = db_of($lab, $master);
 
-my ($in, $out, $err) = ("begin;\nselect 'open';\n", '', '');
-my $session = IPC::Run::start([ $lab->client_exec, 'psql', '-XAtq', '-d', $lab->dsn('proxy') ], '<', \$in, '>', \$out, '2>', \$err);
-$session->pump until $out =~ /open/;
-my ($said, $complaint) = ('', '');
-my $command = IPC::Run::start(
-	[ "$StolonLab::scripts/lab", '--dir', $lab->dir, 'stolonctl', 'switchover', '--to', $standbys[0], '--timeout', '10s' ],
-	'<', \undef, '>', \$said, '2>', \$complaint);
-StolonLab::poll_until('clients are let wait', sub { ($lab->clusterdata->{switchover}{phase} // '') eq 'pause' });
+my $switchover = HeldSwitchover->begin($lab, $standbys[0], '10s');
 
 my @walsenders = split /\n/, $lab->sql($master, 'select pid from pg_stat_replication');
 is(scalar @walsenders, 2, 'both standbys stream');
 kill 'STOP', @walsenders;
 $lab->cut_between($_, $master) for @standbys;
 $lab->sql($master, q{insert into acked values ('late', 1)});
-$in .= "commit;\n";
-$session->finish;
-is($err, '', 'the open transaction has ended well');
-$command->finish;
-is($command->result(0), 1, 'the switchover is not done');
+is($switchover->let_go, '', 'the open transaction has ended well');
+my ($code, $complaint) = $switchover->outcome;
+is($code, 1, 'the switchover is not done');
 like($complaint, qr/undone/, 'it was undone');
 
 like($lab->log_text($master), qr/stop immediately \(L-04\)/, "$master had to be stopped by force");

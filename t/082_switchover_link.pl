@@ -8,7 +8,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use IPC::Run ();
+use HeldSwitchover;
 use SlotTools qw(db_of);
 use StolonLab;
 use Test::More;
@@ -21,24 +21,15 @@ my $db = db_of($lab, $master);
 my $writer = $lab->writer('proxy');
 $writer->wait_for_acks(20);
 
-my ($in, $out, $err) = ("begin;\nselect 'open';\n", '', '');
-my $session = IPC::Run::start([ $lab->client_exec, 'psql', '-XAtq', '-d', $lab->dsn('proxy') ], '<', \$in, '>', \$out, '2>', \$err);
-$session->pump until $out =~ /open/;
-my ($said, $complaint) = ('', '');
-my $command = IPC::Run::start(
-	[ "$StolonLab::scripts/lab", '--dir', $lab->dir, 'stolonctl', 'switchover', '--to', $standbys[0], '--timeout', '60s' ],
-	'<', \undef, '>', \$said, '2>', \$complaint);
-StolonLab::poll_until('clients are let wait', sub { ($lab->clusterdata->{switchover}{phase} // '') eq 'pause' });
+my $switchover = HeldSwitchover->begin($lab, $standbys[0], '60s');
 
 $lab->cut_between($_, $master) for @standbys;
 $lab->sql($master, q{insert into acked values ('late', 1)});
 # The stop would wait until wal_sender_timeout for what cannot arrive, which may be longer than the master's lease.
 $lab->sql($master, 'select pg_terminate_backend(pid) from pg_stat_replication');
-$in .= "commit;\n";
-$session->finish;
-is($err, '', 'the open transaction has ended well');
-$command->finish;
-is($command->result(0), 1, 'the switchover is not done');
+is($switchover->let_go, '', 'the open transaction has ended well');
+my ($code, $complaint) = $switchover->outcome;
+is($code, 1, 'the switchover is not done');
 like($complaint, qr/undone/, 'it was undone');
 
 # It was really stopped, and in an orderly way.

@@ -36,10 +36,7 @@ sub same_everywhere {
 my $old = $lab->master;
 my @standbys = grep { $_ ne $old } $lab->nodes;
 write_rows($old, 'shared', 100);
-my $lsn = $lab->sql($old, 'select pg_current_wal_flush_lsn()');
-StolonLab::poll_until('the standbys have it', sub {
-	$lab->sql($old, "select count(*) = 2 and bool_and(flush_lsn >= '$lsn') from pg_stat_replication") eq 't';
-});
+$lab->wait_until_flushed($old);
 $lab->lab('stop', $_) for @standbys;
 write_rows($old, 'alone', 5);
 $lab->lab('stop', $old);

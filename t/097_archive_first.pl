@@ -39,10 +39,7 @@ sub lose_master {
 	open my $file, '>', $switch or die "$switch: $!\n";
 	close $file;
 	write_segments($lab, $old, 2);
-	my $lsn = $lab->sql($old, 'select pg_current_wal_flush_lsn()');
-	StolonLab::poll_until('the standbys have it', sub {
-		$lab->sql($old, "select count(*) = 2 and bool_and(flush_lsn >= '$lsn') from pg_stat_replication") eq 't';
-	});
+	$lab->wait_until_flushed($old);
 	my $common = waiting($old);
 	cmp_ok($common, '>=', 2, 'WAL that all have waits for the archive at the master only');
 	$lab->fault('cut', $old);

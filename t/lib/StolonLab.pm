@@ -359,6 +359,27 @@ sub wait_for_replay {
 	return $lsn;
 }
 
+# Every other node has on its disk what the master has flushed. Returns how far that is.
+sub wait_until_flushed {
+	my ($self, $master) = @_;
+	my $others = grep { $_ ne $master } $self->nodes;
+	my $lsn = $self->sql($master, 'select pg_current_wal_flush_lsn()');
+	poll_until("the standbys have flushed up to $lsn", sub {
+		$self->sql($master, "select count(*) = $others and bool_and(flush_lsn >= '$lsn') from pg_stat_replication") eq 't';
+	});
+	return $lsn;
+}
+
+# The last beat of the master tells of this position.
+sub wait_until_told {
+	my ($self, $master, $lsn) = @_;
+	return poll_until("the beat of $master tells of $lsn",
+		sub { lsn_value($self->published("keepers/beat/$master")->{position}{lsn}) >= lsn_value($lsn) });
+}
+
+# An LSN as a number of bytes.
+sub lsn_value { my ($high, $low) = split m{/}, $_[0]; return hex($high) * 2**32 + hex $low }
+
 # All nodes hold the same rows, and stand on the master's timeline.
 sub check_same_rows {
 	my ($self, $what) = @_;
