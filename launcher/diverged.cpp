@@ -1,6 +1,5 @@
 #include "launcher/diverged.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "launcher/fault_point.h"
 #include "launcher/process.h"
 #include "launcher/report.h"
+#include "launcher/wal_page.h"
 #include "store/files.h"
 
 namespace stolon::launcher {
@@ -26,18 +26,12 @@ using core::Result;
 using core::Status;
 namespace fs = std::filesystem;
 
-/// Whether such a file holds anything of its own segment: its first page has that place in its
-/// header. One that PostgreSQL has made for later is empty, or has another segment's pages.
-/// access/xlog_internal.h: xlp_pageaddr, the same from PostgreSQL 9.3 on.
+/// Whether such a file holds anything of its own segment. One that PostgreSQL has made for later is
+/// empty, or has another segment's pages.
 bool is_begun(const fs::path &path, const WalFile &file, const WalShape &shape) {
-	constexpr std::size_t address_offset = 8;
-	const OwnedFd opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-	std::uint64_t address = 0;
+	const auto address = page_address(path.string(), 0);
 	// What cannot be read is not left out: the copy fails then, and says so.
-	if (!opened.valid() ||
-	    ::pread(opened.get(), &address, sizeof address, address_offset) != sizeof address)
-		return true;
-	return address == file.segment * shape.segment;
+	return !address.ok() || *address == file.segment * shape.segment;
 }
 
 /// Whatever else is missing in a list, the file is there in which what was read begins.

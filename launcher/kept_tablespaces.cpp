@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <optional>
 #include <set>
 
 #include "launcher/entries.h"
@@ -42,21 +41,6 @@ std::vector<Given> given_in(const std::string &directory) {
 			found.push_back({link, place.string()});
 	}
 	return found;
-}
-
-/// What anybody but `kept` has a link to. nullopt: that cannot be told.
-std::optional<std::set<std::string>> places_of_others(const Paths &paths, const std::string &kept) {
-	std::set<std::string> places;
-	for (const auto &name : entries_of(paths.root)) {
-		const std::string directory = paths.root + "/" + name;
-		if (directory == kept)
-			continue;
-		const auto found = tablespaces_in(directory);
-		if (!found.ok())
-			return {};
-		places.insert(found->begin(), found->end());
-	}
-	return places;
 }
 
 /// "<location>/stolon-<db>", with a number where something lies already; also the one to which an
@@ -132,11 +116,11 @@ void move_tablespaces_of_kept(const Paths &paths, const Identity &identity) {
 	for (const auto &name : diverged_directories(paths)) {
 		const std::string kept = paths.root + "/" + name;
 		const auto tablespaces = given_in(kept);
-		const auto version =
-		    tablespaces.empty() ? Result<std::string>(std::string()) : version_directory(kept);
-		const auto others =
-		    tablespaces.empty() ? std::set<std::string>() : places_of_others(paths, kept);
-		if (!version.ok() || !others)
+		if (tablespaces.empty())
+			continue;
+		const auto version = version_directory(kept);
+		const auto others = tablespaces_of_others(paths, kept);
+		if (!version.ok() || !others.ok())
 			continue;
 		for (const auto &given : tablespaces) {
 			// Whose the files are that lie in a location of two cannot be told.

@@ -143,26 +143,33 @@ Status remove_tablespaces(const std::vector<std::string> &places, const DbUid &d
 	return {};
 }
 
-Status remove_tablespaces_of_kept(const Paths &paths, const std::string &kept) {
-	std::set<std::string> needed;
+Result<std::set<std::string>> tablespaces_of_others(const Paths &paths, const std::string &kept) {
 	const auto names = list_entries(paths.root);
 	if (!names.ok())
 		return names.error();
+	std::set<std::string> others;
 	for (const auto &name : *names) {
 		const std::string directory = paths.root + "/" + name;
 		if (directory == kept)
 			continue;
-		// What cannot be read may be needed.
 		const auto places = tablespaces_in(directory);
 		if (!places.ok())
 			return places.error();
-		needed.insert(places->begin(), places->end());
+		others.insert(places->begin(), places->end());
 	}
+	return others;
+}
+
+Status remove_tablespaces_of_kept(const Paths &paths, const std::string &kept) {
+	// What cannot be read may be needed.
+	const auto needed = tablespaces_of_others(paths, kept);
+	if (!needed.ok())
+		return needed.error();
 	const auto own = tablespaces_in(kept);
 	if (!own.ok())
 		return own.error();
 	for (const auto &place : *own) {
-		if (needed.count(place) > 0)
+		if (needed->count(place) > 0)
 			continue;
 		if (!copy_in(place) || !owned_by_us(place)) {
 			say("\"" + place + "\" is left: it was a tablespace of \"" + kept +

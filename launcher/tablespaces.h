@@ -2,6 +2,7 @@
 // the places that they have at the upstream: each incarnation has directories of its own in them.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,11 @@ core::Result<std::vector<std::string>> tablespaces_in(const std::string &directo
 
 /// Removes directories that were made for the copy `db`, and nothing that has another name.
 core::Status remove_tablespaces(const std::vector<std::string> &places, const core::DbUid &db);
+
+/// The directories of tablespaces that PGDATA or anything else beside it but `kept` refers to.
+/// Fails when something there cannot be read.
+core::Result<std::set<std::string>> tablespaces_of_others(const Paths &paths,
+                                                          const std::string &kept);
 
 /// Before the data directory `kept`, which was set aside, is removed: removes the tablespaces that
 /// were made for it and that neither PGDATA nor another kept directory refers to. The others are

@@ -10,22 +10,25 @@
 
 namespace stolon::sentinel {
 
-std::string random_hex(std::size_t digits) {
-	auto text = program::random_hex(digits);
-	if (!text) {
-		spdlog::error("{}", text.error().message);
+namespace {
+
+template <typename T>
+T or_exit(core::Result<T> random) {
+	if (!random) {
+		spdlog::error("{}", random.error().message);
 		std::exit(program::ExitFailed);
 	}
-	return *std::move(text);
+	return *std::move(random);
+}
+
+}  // namespace
+
+std::string random_hex(std::size_t digits) {
+	return or_exit(program::random_hex(digits));
 }
 
 std::vector<core::DbUid> random_db_uids(std::size_t count) {
-	std::vector<core::DbUid> uids;
-	const std::string digits = random_hex(count * 8);
-	for (std::size_t i = 0; i < count; ++i) {
-		uids.push_back(core::DbUid{digits.substr(i * 8, 8)});
-	}
-	return uids;
+	return or_exit(program::random_db_uids(count));
 }
 
 core::SentinelInfo own_identity(core::SentinelUid uid) {

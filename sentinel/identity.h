@@ -9,9 +9,8 @@
 
 namespace stolon::sentinel {
 
-/// program::random_hex(), except that the process ends when there are no random numbers.
+/// As in program, except that the process ends when there are no random numbers.
 std::string random_hex(std::size_t digits);
-
 std::vector<core::DbUid> random_db_uids(std::size_t count);
 
 /// Host name and process id beside the uid.

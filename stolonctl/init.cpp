@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
-#include <set>
 #include <thread>
 
 #include "stolonctl/commands.h"
@@ -172,19 +171,6 @@ int write_new(store::Store &store, const program::CommonOptions &common, core::C
 	return program::ExitOk;
 }
 
-core::Result<std::vector<core::DbUid>> random_db_uids(std::size_t count) {
-	constexpr std::size_t digits_of_uid = 8;
-	std::set<core::DbUid> uids;
-	while (uids.size() < count) {
-		const auto digits = program::random_hex(digits_of_uid);
-		if (!digits) {
-			return digits.error();
-		}
-		uids.insert(core::DbUid{*digits});
-	}
-	return std::vector<core::DbUid>(uids.begin(), uids.end());
-}
-
 /// What `view` allows to be written; the message says what is in the way.
 core::Result<Rebuilt> judge(const program::CommonOptions &common, const InitOptions &options,
                             const core::KeeperUid &from, const core::ClusterSpec &spec,
@@ -196,7 +182,7 @@ core::Result<Rebuilt> judge(const program::CommonOptions &common, const InitOpti
 	if (!refusal.empty()) {
 		return core::invalid(refusal);
 	}
-	auto spare = random_db_uids(view.nodes.size() + 1);
+	auto spare = program::random_db_uids(view.nodes.size() + 1);
 	if (!spare) {
 		return spare.error();
 	}

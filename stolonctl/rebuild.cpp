@@ -96,11 +96,13 @@ core::Db &add_member(core::ClusterData &data, const NodeInfo &node, const core::
 }
 
 /// Takes the first of `spare` that nobody's data have; empty: there is none.
-core::DbUid take_unused(const ClusterView &view, std::vector<core::DbUid> &spare) {
+core::DbUid take_unused(const ClusterView &view, const core::ClusterData &data,
+                        std::vector<core::DbUid> &spare) {
 	while (!spare.empty()) {
 		const core::DbUid uid = spare.back();
 		spare.pop_back();
-		const bool used = std::any_of(view.nodes.begin(), view.nodes.end(),
+		const bool used = data.dbs.contains(uid) ||
+		                  std::any_of(view.nodes.begin(), view.nodes.end(),
 		                              [&uid](const auto &entry) { return entry.second.db == uid; });
 		if (!used)
 			return uid;
@@ -199,7 +201,7 @@ core::Result<Rebuilt> rebuild_from(const ClusterView &view, const KeeperUid &fro
 		}
 		data.epoch = std::max(data.epoch, other.epoch);
 		const bool as_it_is = may_follow_as_it_is(other, chosen);
-		const core::DbUid db_uid = as_it_is ? node.db : take_unused(view, spare);
+		const core::DbUid db_uid = as_it_is ? node.db : take_unused(view, data, spare);
 		if (db_uid.empty())
 			return core::invalid("there are not enough unused db uids");
 		core::Db &db = add_member(data, node, db_uid);

@@ -19,7 +19,7 @@ struct Rebuilt {
 /// `view`: of a store without clusterdata. Refuses (Invalid, with the reason and what to do) a
 /// keeper whose data are not known, one beside which another one may have newer data, or cannot
 /// be compared with it, unless `force`, and whatever would let two masters serve. `spare` are
-/// random uids, different ones, for members that get a copy.
+/// random uids for members that get a copy.
 core::Result<Rebuilt> rebuild_from(const ClusterView &view, const core::KeeperUid &from,
                                    core::ClusterSpec spec, bool force,
                                    std::vector<core::DbUid> spare);

@@ -133,9 +133,8 @@ struct KeeperDecision {
 ///
 ///  K-05 named master, the `master` key does not agree (yet): wait; no mandate if it names another.
 ///
-///  K-06 an election is open and this standby is a voter: freeze, save the epoch, vote when quiet
-///  and
-///       consistent.
+///  K-06 an election is open and this standby is a voter: freeze, save the epoch, vote when
+///       quiet and consistent.
 ///
 ///  K-07 an election is open otherwise: no mandate, nothing else changes.
 ///

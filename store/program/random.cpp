@@ -34,4 +34,15 @@ core::Result<std::string> random_hex(std::size_t digits) {
 	return text;
 }
 
+core::Result<std::vector<core::DbUid>> random_db_uids(std::size_t count) {
+	constexpr std::size_t digits_of_uid = 8;
+	const auto digits = random_hex(count * digits_of_uid);
+	if (!digits)
+		return digits.error();
+	std::vector<core::DbUid> uids;
+	for (std::size_t i = 0; i < count; ++i)
+		uids.push_back(core::DbUid{digits->substr(i * digits_of_uid, digits_of_uid)});
+	return uids;
+}
+
 }  // namespace stolon::program
