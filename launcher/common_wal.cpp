@@ -65,9 +65,9 @@ std::string hexadecimal(const std::string &bytes) {
 /// The last stretch of that file before `end`, a place within it.
 Stretch read_stretch(const std::string &path, std::uint64_t end, const WalShape &shape) {
 	Stretch stretch;
-	const OwnedFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+	const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
 	std::string bytes(end, '\0');
-	if (!file.valid() ||
+	if (!file ||
 	    ::pread(file.get(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
 		return stretch;
 	const std::size_t last = bytes.find_last_not_of('\0');

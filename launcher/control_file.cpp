@@ -56,12 +56,12 @@ std::uint64_t number_of(const std::string &text, const std::string &label) {
 std::uint64_t checkpoint_length(const std::string &pgdata, core::WalPosition at,
                                 const WalShape &shape) {
 	const std::string path = pgdata + "/pg_wal/" + shape.file_of(at);
-	const OwnedFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+	const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
 	// A header that goes on on the next page is interrupted by that page's own; its length, which
 	// comes first, never is. Such a record is not looked into: the case is rare, and costs a clone.
 	unsigned char header[record_header_size] = {};
 	const std::uint64_t left_in_page = shape.page - at.lsn.value % shape.page;
-	if (!file.valid() || left_in_page < sizeof header ||
+	if (!file || left_in_page < sizeof header ||
 	    ::pread(file.get(), header, sizeof header,
 	            static_cast<off_t>(at.lsn.value % shape.segment)) != sizeof header)
 		return 0;

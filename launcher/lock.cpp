@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -41,14 +40,14 @@ Status check_directory(const std::string &path) {
 	return {};
 }
 
-core::Result<OwnedFd> open_lock(const std::string &path) {
-	OwnedFd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-	if (!lock.valid())
+core::Result<Fd> open_lock(const std::string &path) {
+	Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+	if (!lock)
 		return invalid("\"" + path + "\" cannot be opened: " + std::strerror(errno));
 	return lock;
 }
 
-bool try_lock(const OwnedFd &lock) {
+bool try_lock(const Fd &lock) {
 	return ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0;
 }
 
@@ -68,14 +67,14 @@ bool holds(pid_t pid, const struct stat &file) {
 
 /// Only tasks, and what they have started, ever have the task lock open; and since the directory is
 /// locked by us, no launcher that they could belong to is alive.
-void kill_holders(const OwnedFd &lock) {
+void kill_holders(const Fd &lock) {
 	struct stat file = {};
 	if (::fstat(lock.get(), &file) != 0)
 		return;
 	for (const pid_t pid : processes_of_ours()) {
-		const OwnedFd handle = open_pidfd(pid);
-		if (handle.valid() && holds(pid, file))
-			::syscall(SYS_pidfd_send_signal, handle.get(), SIGKILL, nullptr, 0);
+		const Fd handle = open_pidfd(pid);
+		if (handle && holds(pid, file))
+			program::send_signal_to(handle.get(), SIGKILL);
 	}
 }
 

@@ -8,8 +8,8 @@
 namespace stolon::launcher {
 
 struct DataDirLock {
-	OwnedFd directory;  ///< of this launcher alone; not passed on to any child
-	OwnedFd tasks;      ///< passed on to tasks and what they start
+	Fd directory;  ///< of this launcher alone; not passed on to any child
+	Fd tasks;      ///< passed on to tasks and what they start
 };
 
 /// Makes the data directory if it is not there, checks that it is ours alone, and locks it. What a

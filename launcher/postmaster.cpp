@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,12 +26,12 @@ constexpr off_t max_log_size = 64L * 1024 * 1024;
 
 /// Appends, and begins a new file (keeping one old one) when the present one is large. Whoever
 /// wants more switches logging_collector on.
-core::Result<OwnedFd> open_log(const std::string &path) {
+core::Result<Fd> open_log(const std::string &path) {
 	struct stat status = {};
 	if (::stat(path.c_str(), &status) == 0 && status.st_size > max_log_size)
 		::rename(path.c_str(), (path + ".1").c_str());
-	OwnedFd log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-	if (!log.valid())
+	Fd log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+	if (!log)
 		return system_error("open the server's log \"" + path + "\"");
 	return log;
 }
@@ -52,7 +51,7 @@ bool tells_why(const std::string &line) {
 core::Result<Postmaster> Postmaster::start(const std::string &bin_path, const std::string &pgdata,
                                            const std::string &log_path,
                                            const std::vector<std::string> &arguments) {
-	OwnedFd log;
+	Fd log;
 	if (!log_path.empty()) {
 		auto opened = open_log(log_path);
 		if (!opened.ok())
@@ -66,8 +65,8 @@ core::Result<Postmaster> Postmaster::start(const std::string &bin_path, const st
 	auto pid = spawn_server(command, log.get());
 	if (!pid.ok())
 		return pid.error();
-	OwnedFd handle = open_pidfd(*pid);
-	if (!handle.valid()) {
+	Fd handle = open_pidfd(*pid);
+	if (!handle) {
 		const auto error = system_error("watch the server");
 		// Without the descriptor it cannot be watched; nothing has been served yet.
 		::kill(*pid, SIGQUIT);
@@ -80,15 +79,15 @@ std::optional<Postmaster> Postmaster::adopt(const std::string &pgdata) {
 	const auto file = live_postmaster(pgdata);
 	if (!file)
 		return {};
-	OwnedFd handle = open_pidfd(file->pid);
+	Fd handle = open_pidfd(file->pid);
 	// Asked again: the pid may have been given to another process before the descriptor was open.
-	if (!handle.valid() || !is_server_process(file->pid, pgdata))
+	if (!handle || !is_server_process(file->pid, pgdata))
 		return {};
 	return Postmaster(file->pid, std::move(handle), true);
 }
 
 void Postmaster::send(int signal_number) const {
-	::syscall(SYS_pidfd_send_signal, handle_.get(), signal_number, nullptr, 0);
+	program::send_signal_to(handle_.get(), signal_number);
 }
 
 std::string Postmaster::poll_end() {

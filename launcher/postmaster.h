@@ -38,11 +38,11 @@ public:
 	std::string poll_end();
 
 private:
-	Postmaster(pid_t pid, OwnedFd handle, bool adopted)
+	Postmaster(pid_t pid, Fd handle, bool adopted)
 	    : pid_(pid), handle_(std::move(handle)), adopted_(adopted) {}
 
 	pid_t pid_ = 0;
-	OwnedFd handle_;
+	Fd handle_;
 	bool adopted_ = false;
 };
 

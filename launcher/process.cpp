@@ -85,33 +85,16 @@ void die_with(pid_t parent) {
 }
 
 /// A descriptor from which `text` can be read; it never touches a disk, since it may be a secret.
-OwnedFd readable_text(const std::string &text) {
+Fd readable_text(const std::string &text) {
 	if (text.empty())
-		return OwnedFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-	OwnedFd memory(static_cast<int>(::syscall(SYS_memfd_create, "input", 1U /* MFD_CLOEXEC */)));
-	if (!memory.valid() || !store::write_all(memory.get(), text) ||
-	    ::lseek(memory.get(), 0, SEEK_SET) != 0)
-		return OwnedFd();
+		return Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+	Fd memory(static_cast<int>(::syscall(SYS_memfd_create, "input", 1U /* MFD_CLOEXEC */)));
+	if (!memory || !store::write_all(memory.get(), text) || ::lseek(memory.get(), 0, SEEK_SET) != 0)
+		return Fd();
 	return memory;
 }
 
 }  // namespace
-
-OwnedFd &OwnedFd::operator=(OwnedFd &&other) noexcept {
-	if (this != &other)
-		reset(other.release());
-	return *this;
-}
-
-int OwnedFd::release() {
-	return std::exchange(fd_, -1);
-}
-
-void OwnedFd::reset(int fd) {
-	if (fd_ >= 0)
-		::close(fd_);
-	fd_ = fd;
-}
 
 void reset_signals() {
 	struct sigaction action = {};
@@ -121,10 +104,6 @@ void reset_signals() {
 	sigset_t none;
 	sigemptyset(&none);
 	::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
-OwnedFd open_pidfd(pid_t pid) {
-	return OwnedFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
 std::string describe_exit(int wait_status) {
@@ -138,10 +117,10 @@ namespace {
 /// Starts a command in this process's group; it dies with us.
 core::Result<pid_t> start_command(const Command &command) {
 	ExecImage image(command);
-	const OwnedFd input = readable_text(command.input);
-	if (!input.valid())
+	const Fd input = readable_text(command.input);
+	if (!input)
 		return system_error("prepare the input of " + command.argv[0]);
-	const OwnedFd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+	const Fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
 	const pid_t self = ::getpid();
 	const pid_t pid = fork_quietly();
 	if (pid < 0)
@@ -230,7 +209,7 @@ core::Status run_command_for(Command command, core::Duration bound) {
 	const auto pid = start_command(command);
 	if (!pid.ok())
 		return pid.error();
-	const OwnedFd end = open_pidfd(*pid);
+	const Fd end = open_pidfd(*pid);
 	const core::Instant until = store::now() + bound;
 	pollfd waiting = {end.get(), POLLIN, 0};
 	int ready = 0;
@@ -255,8 +234,8 @@ core::Result<int> run_for_lines(const Command &command,
 	int ends[2];
 	if (::pipe2(ends, O_CLOEXEC) != 0)
 		return system_error("make a pipe");
-	const OwnedFd reader(ends[0]);
-	OwnedFd writer(ends[1]);
+	const Fd reader(ends[0]);
+	Fd writer(ends[1]);
 	Command piped = command;
 	piped.output_fd = writer.get();
 	const auto pid = start_command(piped);
@@ -284,8 +263,8 @@ core::Result<std::string> text_of_command(const Command &command, std::size_t ma
 
 core::Result<pid_t> spawn_server(const Command &command, int output_fd) {
 	ExecImage image(command);
-	const OwnedFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-	if (!null.valid())
+	const Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+	if (!null)
 		return system_error("open /dev/null");
 	const pid_t pid = fork_quietly();
 	if (pid < 0)

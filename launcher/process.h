@@ -12,28 +12,12 @@
 
 #include "core/base/result.h"
 #include "core/base/time.h"
+#include "store/program/pidfd.h"
 
 namespace stolon::launcher {
 
-/// Owns one descriptor.
-class OwnedFd {
-public:
-	OwnedFd() = default;
-	explicit OwnedFd(int fd) : fd_(fd) {}
-	OwnedFd(OwnedFd &&other) noexcept : fd_(other.release()) {}
-	OwnedFd &operator=(OwnedFd &&other) noexcept;
-	OwnedFd(const OwnedFd &) = delete;
-	OwnedFd &operator=(const OwnedFd &) = delete;
-	~OwnedFd() { reset(); }
-
-	int get() const { return fd_; }
-	bool valid() const { return fd_ >= 0; }
-	int release();
-	void reset(int fd = -1);
-
-private:
-	int fd_ = -1;
-};
+using program::Fd;
+using program::open_pidfd;
 
 struct Command {
 	std::vector<std::string> argv;                   ///< argv[0] is the path
@@ -49,9 +33,6 @@ struct Command {
 
 /// Puts every signal back to its default and unblocks all (LESSONS D-7). For a child, before exec.
 void reset_signals();
-
-/// A descriptor that becomes readable when the process ends. Invalid when there is no such process.
-OwnedFd open_pidfd(pid_t pid);
 
 /// "exited with code 1", "was killed by signal 9".
 std::string describe_exit(int wait_status);

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,14 +111,14 @@ constexpr core::Duration one_wait = core::milliseconds(100);
 
 /// Kills the processes and waits until they have ended, `until` at the latest.
 void kill_and_wait(const std::vector<pid_t> &pids, core::Instant until) {
-	std::vector<OwnedFd> handles;
+	std::vector<Fd> handles;
 	for (const pid_t pid : pids) {
-		OwnedFd handle = open_pidfd(pid);
-		if (!handle.valid())
+		Fd handle = open_pidfd(pid);
+		if (!handle)
 			continue;
 		// Through the descriptor, so that a pid that was given to another process meanwhile is not
 		// hit.
-		::syscall(SYS_pidfd_send_signal, handle.get(), SIGKILL, nullptr, 0);
+		program::send_signal_to(handle.get(), SIGKILL);
 		handles.push_back(std::move(handle));
 	}
 	for (const auto &handle : handles) {

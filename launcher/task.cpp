@@ -68,7 +68,7 @@ core::Result<Task> Task::start(const std::function<core::Status()> &work, int ke
 	if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
 		return core::Error{core::ErrorKind::Unavailable,
 		                   std::string("could not make a pipe: ") + std::strerror(errno)};
-	OwnedFd reader(ends[0]), writer(ends[1]);
+	Fd reader(ends[0]), writer(ends[1]);
 	// The tools expect an ordinary stdout.
 	::fcntl(writer.get(), F_SETFL, 0);
 	sigset_t all, before;

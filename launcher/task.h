@@ -46,13 +46,13 @@ public:
 	core::Status outcome(int wait_status) const;
 
 private:
-	Task(pid_t pid, OwnedFd output) : pid_(pid), output_(std::move(output)) {}
+	Task(pid_t pid, Fd output) : pid_(pid), output_(std::move(output)) {}
 
 	static constexpr std::size_t max_lines = 5;
 	static constexpr std::size_t max_line = 500;
 
 	pid_t pid_ = 0;
-	OwnedFd output_;
+	Fd output_;
 	std::string partial_;
 	std::string error_;
 	std::deque<std::string> lines_;

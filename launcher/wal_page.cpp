@@ -14,10 +14,10 @@ core::Result<std::uint64_t> page_address(const std::string &path, std::uint64_t 
 	// XLogPageHeaderData in access/xlog_internal.h: xlp_pageaddr, behind magic, info and timeline.
 	// The same since PostgreSQL 9.3.
 	constexpr std::uint64_t address_offset = 8;
-	const OwnedFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-	if (!file.valid() && errno == ENOENT)
+	const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+	if (!file && errno == ENOENT)
 		return core::Error{core::ErrorKind::NotFound, "there is no \"" + path + "\""};
-	if (!file.valid())
+	if (!file)
 		return system_error("open \"" + path + "\"");
 	std::uint64_t address = 0;
 	const ssize_t got =

@@ -12,10 +12,12 @@
 
 #include "core/base/result.h"
 #include "core/base/time.h"
-#include "proxy-hook/fd.h"
+#include "store/program/fd.h"
 #include "store/program/program.h"
 
 namespace stolon::proxy {
+
+using program::Fd;
 
 /// What the console answered to one statement.
 struct AdminAnswer {

@@ -5,8 +5,8 @@
 #include <cstdlib>
 
 #include "proxy-hook/ini.h"
-#include "proxy-hook/pidfd.h"
 #include "store/files.h"
+#include "store/program/pidfd.h"
 
 namespace stolon::proxy {
 
@@ -155,7 +155,7 @@ void Attached::give_advice(const AdminAnswer &config) {
 
 core::Result<int> Attached::cut(const std::vector<ServerConnection> &which) {
 	const int pid = driver_.peer_pid();
-	Fd pidfd(pid > 0 ? open_pidfd(pid) : -1);
+	Fd pidfd = pid > 0 ? program::open_pidfd(pid) : Fd();
 	if (!pidfd) {
 		return core::Error{core::ErrorKind::Denied, "its process is not known"};
 	}

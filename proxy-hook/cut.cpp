@@ -7,9 +7,9 @@
 #include <set>
 #include <tuple>
 
-#include "proxy-hook/fd.h"
-#include "proxy-hook/pidfd.h"
-#include "proxy-hook/process_sockets.h"
+#include "store/program/fd.h"
+#include "store/program/pidfd.h"
+#include "store/program/process_sockets.h"
 
 namespace stolon::proxy {
 
@@ -20,8 +20,8 @@ using ConnectionKey = std::tuple<std::string, int, int>;
 /// The remote end and the local port name a connection; nothing for what is no connected TCP
 /// socket.
 ConnectionKey key_of(int fd) {
-	const Endpoint peer = remote_end_of(fd);
-	return {peer.host, peer.port, local_port_of(fd)};
+	const program::Endpoint peer = program::remote_end_of(fd);
+	return {peer.host, peer.port, program::local_port_of(fd)};
 }
 
 }  // namespace
@@ -33,12 +33,12 @@ core::Result<int> cut_connections(int pidfd, int pid, const std::vector<ServerCo
 	}
 	int cut = 0;
 	int denied = 0;
-	const auto numbers = fd_numbers(pid);
+	const auto numbers = program::fd_numbers(pid);
 	if (!numbers) {
 		denied = errno;
 	}
 	for (int number : numbers.value_or(std::vector<int>())) {
-		Fd copy(get_fd_of(pidfd, number));
+		const program::Fd copy = program::get_fd_of(pidfd, number);
 		if (!copy) {
 			denied = errno == EPERM ? errno : denied;
 			continue;

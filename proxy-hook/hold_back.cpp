@@ -7,9 +7,9 @@
 #include <cerrno>
 #include <cstring>
 
-#include "proxy-hook/fd.h"
-#include "proxy-hook/pidfd.h"
-#include "proxy-hook/process_sockets.h"
+#include "store/program/fd.h"
+#include "store/program/pidfd.h"
+#include "store/program/process_sockets.h"
 
 namespace stolon::proxy {
 
@@ -20,10 +20,7 @@ constexpr int held_bytes = 32 * 1024;
 constexpr int usual_bytes = 1;
 
 bool is_client(int fd, int port) {
-	int listens = 0;
-	socklen_t length = sizeof(listens);
-	return local_port_of(fd) == port &&
-	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens == 0;
+	return program::local_port_of(fd) == port && !program::is_listening(fd);
 }
 
 core::Error denied(int error_number) {
@@ -36,13 +33,13 @@ core::Error denied(int error_number) {
 core::Status HoldBack::begin(int pidfd, int pid) {
 	if (!marked_) {
 		// Not synced: a machine that crashes has no clients any more.
-		Fd file(open(marker_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+		const program::Fd file(open(marker_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 		marked_ = static_cast<bool>(file);
 		if (!marked_) {
 			return core::Error{core::ErrorKind::Unavailable, "cannot create " + marker_};
 		}
 	}
-	const auto numbers = fd_numbers(pid);
+	const auto numbers = program::fd_numbers(pid);
 	if (!numbers) {
 		return denied(errno);
 	}
@@ -50,7 +47,7 @@ core::Status HoldBack::begin(int pidfd, int pid) {
 		if (held_.contains(number)) {
 			continue;
 		}
-		Fd copy(get_fd_of(pidfd, number));
+		const program::Fd copy = program::get_fd_of(pidfd, number);
 		if (!copy && errno == EPERM) {
 			forget();
 			return denied(EPERM);
@@ -64,12 +61,12 @@ core::Status HoldBack::begin(int pidfd, int pid) {
 }
 
 core::Status HoldBack::end(int pidfd, int pid) {
-	const auto numbers = fd_numbers(pid);
+	const auto numbers = program::fd_numbers(pid);
 	if (!numbers) {
 		return denied(errno);
 	}
 	for (int number : *numbers) {
-		Fd copy(get_fd_of(pidfd, number));
+		const program::Fd copy = program::get_fd_of(pidfd, number);
 		// It has been closed meanwhile, or the process has ended.
 		if (!copy && errno != EBADF && errno != ESRCH) {
 			return denied(errno);

@@ -16,10 +16,12 @@
 
 #include "core/base/time.h"
 #include "core/plan/proxy_plan.h"
-#include "proxy-hook/fd.h"
+#include "store/program/fd.h"
 #include "store/program/program.h"
 
 namespace stolon::proxy {
+
+using program::Fd;
 
 class Probe {
 public:

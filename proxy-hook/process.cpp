@@ -11,8 +11,8 @@
 #include <csignal>
 #include <cstring>
 
-#include "proxy-hook/pidfd.h"
 #include "store/files.h"
+#include "store/program/pidfd.h"
 
 extern char **environ;
 
@@ -124,7 +124,7 @@ core::Result<Process> Process::start(const ProcessSpec &spec, const std::vector<
 	process.pid_ = pid;
 	process.is_child_ = true;
 	process.identity_ = spec.identity;
-	process.pidfd_ = Fd(open_pidfd(pid));
+	process.pidfd_ = program::open_pidfd(pid);
 	if (!process.pidfd_) {
 		const int error_number = errno;
 		kill(pid, SIGKILL);
@@ -153,7 +153,7 @@ std::optional<Process> Process::find(const std::string &lock_file) {
 	if (!process.identity_.empty()) {
 		process.identity_.pop_back();
 	}
-	process.pidfd_ = Fd(open_pidfd(process.pid_));
+	process.pidfd_ = program::open_pidfd(process.pid_);
 	if (!process.pidfd_) {
 		return std::nullopt;
 	}
@@ -180,7 +180,7 @@ std::string Process::reap() {
 }
 
 void Process::send_signal(int signal_number) const {
-	send_signal_to(pidfd_.get(), signal_number);
+	program::send_signal_to(pidfd_.get(), signal_number);
 }
 
 }  // namespace stolon::proxy

@@ -10,9 +10,11 @@
 
 #include "core/base/result.h"
 #include "core/base/time.h"
-#include "proxy-hook/fd.h"
+#include "store/program/fd.h"
 
 namespace stolon::proxy {
+
+using program::Fd;
 
 struct ProcessSpec {
 	std::string program;  ///< path of pgbouncer

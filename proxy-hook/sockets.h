@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "proxy-hook/fd.h"
+#include "store/program/fd.h"
 
 namespace stolon::proxy {
+
+using program::Fd;
 
 /// A TCP address to listen on.
 struct ListenAddress {

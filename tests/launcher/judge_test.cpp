@@ -40,7 +40,7 @@ protected:
 		return server;
 	}
 	void stop(const Server &server) {
-		const OwnedFd handle = open_pidfd(server.pid);
+		const Fd handle = open_pidfd(server.pid);
 		::kill(server.pid, SIGINT);
 		EXPECT_TRUE(eventually([&] {
 			int status = 0;

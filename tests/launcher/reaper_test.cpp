@@ -37,7 +37,7 @@ protected:
 			if (process != pid)
 				::kill(process, SIGSTOP);
 		}
-		const OwnedFd handle = open_pidfd(pid);
+		const Fd handle = open_pidfd(pid);
 		::kill(pid, SIGKILL);
 		EXPECT_TRUE(eventually([&] { return !is_server_process(pid, paths_.pgdata()); }));
 		::waitpid(pid, nullptr, 0);
@@ -174,7 +174,7 @@ TEST_F(Reaper, a_zombie_is_not_a_live_server_and_does_not_keep_a_new_one_from_st
 	               paths_.root + "'\n");
 	const pid_t pid = start();
 	const SharedMemory memory = *read_postmaster_file(paths_.pgdata())->memory;
-	const OwnedFd handle = open_pidfd(pid);
+	const Fd handle = open_pidfd(pid);
 	::kill(pid, SIGKILL);
 	ASSERT_TRUE(eventually([&] { return !is_server_process(pid, paths_.pgdata()); }));
 	EXPECT_EQ(::kill(pid, 0), 0) << "it has not been waited for yet";

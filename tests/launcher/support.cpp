@@ -55,7 +55,7 @@ const std::string &bin_path() {
 }
 
 int free_port() {
-	const OwnedFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	const Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
 	sockaddr_in address = {};
 	address.sin_family = AF_INET;
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -129,7 +129,7 @@ DataDirTest::~DataDirTest() {
 		if (!file)
 			continue;
 		if (is_server_process(file->pid, pgdata)) {
-			const OwnedFd handle = open_pidfd(file->pid);
+			const Fd handle = open_pidfd(file->pid);
 			::kill(file->pid, SIGQUIT);
 			pollfd ended = {handle.get(), POLLIN, 0};
 			::poll(&ended, 1, 10000);

@@ -205,7 +205,7 @@ TEST_F(WithPostgres, a_clone_without_an_upstream_fails_and_can_be_repeated) {
 
 TEST(Secrets, are_refused_when_others_can_read_them) {
 	char name[] = "/tmp/stolon-launcher-secret-XXXXXX";
-	const OwnedFd file(::mkstemp(name));
+	const Fd file(::mkstemp(name));
 	ASSERT_EQ(::write(file.get(), "word\n", 5), 5);
 	EXPECT_EQ(*read_password(name), "word");
 	std::filesystem::permissions(name, std::filesystem::perms::others_read,

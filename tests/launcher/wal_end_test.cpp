@@ -31,7 +31,7 @@ protected:
 		pid_ = pid;
 	}
 	void end(int signal) {
-		const OwnedFd handle = open_pidfd(pid_);
+		const Fd handle = open_pidfd(pid_);
 		::kill(pid_, signal);
 		ASSERT_TRUE(eventually([&] {
 			int status = 0;

@@ -19,8 +19,8 @@
 #include <fstream>
 #include <functional>
 
-#include "proxy-hook/pidfd.h"
 #include "proxy-hook/probe.h"
+#include "store/program/pidfd.h"
 
 namespace stolon::proxy {
 namespace {
@@ -382,7 +382,7 @@ TEST_F(BouncerTest, WhatAPredecessorHasHeldBackPassesWhenItIsTakenOver) {
 	           run_dir + "/load");
 	pass(milliseconds(300));
 	const std::string marker = run_dir + "/rw-0/held-back";
-	Fd process(open_pidfd(bouncer->pid()));
+	Fd process = program::open_pidfd(bouncer->pid());
 	HoldBack predecessor(options.listen.port, marker);
 	ASSERT_TRUE(predecessor.begin(process.get(), bouncer->pid()).ok());
 	pass(seconds(2));

@@ -1,4 +1,4 @@
-#include "proxy-hook/process_sockets.h"
+#include "store/program/process_sockets.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <memory>
 
-namespace stolon::proxy {
+namespace stolon::program {
 
 namespace {
 
@@ -64,4 +64,10 @@ int local_port_of(int fd) {
 	return local.ss_family == AF_INET || local.ss_family == AF_INET6 ? endpoint_of(local).port : 0;
 }
 
-}  // namespace stolon::proxy
+bool is_listening(int fd) {
+	int listens = 0;
+	socklen_t length = sizeof(listens);
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens != 0;
+}
+
+}  // namespace stolon::program

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace stolon::proxy {
+namespace stolon::program {
 
 /// A numeric address and a port; empty and 0 for what is no TCP socket.
 struct Endpoint {
@@ -20,5 +20,7 @@ std::optional<std::vector<int>> fd_numbers(int pid);
 /// Of a duplicate: where the other side is, and our own port (0: no TCP socket).
 Endpoint remote_end_of(int fd);
 int local_port_of(int fd);
+/// It accepts connections.
+bool is_listening(int fd);
 
-}  // namespace stolon::proxy
+}  // namespace stolon::program

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace stolon::proxy {
+namespace stolon::program {
 
 class Fd {
 public:
@@ -34,4 +34,4 @@ private:
 	int fd_ = -1;
 };
 
-}  // namespace stolon::proxy
+}  // namespace stolon::program
