@@ -250,6 +250,7 @@ bool Launcher::start(bool primary, const core::DbUid &follow, Instant now) {
 		return false;
 	}
 	FAULT_POINT("start-ready");
+	open_port_.close();
 	struct stat log = {};
 	log_offset_ = !server_log_.empty() && ::stat(server_log_.c_str(), &log) == 0 ? log.st_size : 0;
 	auto started =
@@ -270,6 +271,7 @@ void Launcher::watch(Postmaster postmaster, PgState state, Instant now) {
 	pg_state_ = state;
 	stop_level_ = StopLevel::None;
 	started_at_ = now;
+	open_port_.close();
 	memory_.reset();
 	end_known_ = false;
 	told_checked_ = {};

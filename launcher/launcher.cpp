@@ -92,6 +92,7 @@ core::Duration Launcher::request_timeout() const {
 }
 
 Instant Launcher::step(Instant now) {
+	open_port_.poll(now);
 	observe_postmaster(now);
 	observe_task(now);
 	position_of_data_.poll(now);
@@ -128,7 +129,8 @@ Instant Launcher::step(Instant now) {
 
 Instant Launcher::next_wake(const LauncherDecision &decision, Instant now) const {
 	Instant next = std::min({mirror_.wake_at(), presence_.wake_at(), now + longest_pause});
-	for (const auto &wake : {decision.wake_at, releaser_.retry_at(), leave_by_}) {
+	for (const auto &wake :
+	     {decision.wake_at, releaser_.retry_at(), leave_by_, open_port_.close_at()}) {
 		if (wake && *wake > now)
 			next = std::min(next, *wake);
 	}

@@ -10,6 +10,7 @@
 #include "core/plan/launcher_plan.h"
 #include "launcher/data_position.h"
 #include "launcher/lock.h"
+#include "launcher/open_port.h"
 #include "launcher/options.h"
 #include "launcher/postmaster.h"
 #include "launcher/progress.h"
@@ -145,6 +146,7 @@ private:
 	core::Instant primary_seen_at_;
 	core::Instant started_at_;
 	bool was_up_ = false;  ///< it has accepted connections
+	OpenPort open_port_;
 	long log_offset_ = 0;
 	core::StopLevel stop_level_ = core::StopLevel::None;
 	core::Instant stop_level_at_;

@@ -155,6 +155,8 @@ void Launcher::observe_postmaster(Instant now) {
 	if (is_primary && !pg_is_primary_)
 		primary_seen_at_ = now;
 	pg_is_primary_ = is_primary;
+	if (pg_is_primary_ && pg_state_ == PgState::Running && !open_port_.is_shared())
+		open_port_.share(pg_->pidfd(), pg_->pid());
 }
 
 void Launcher::postmaster_ended(Instant now, const std::string &how) {
@@ -165,6 +167,10 @@ void Launcher::postmaster_ended(Instant now, const std::string &how) {
 	reap_at_ = {};
 	loop_.forget_fd(pg_->pidfd());
 	pg_.reset();
+	if (asked_for)
+		open_port_.close();
+	else
+		open_port_.keep(now);
 	pg_state_ = PgState::Down;
 	stop_level_ = core::StopLevel::None;
 	if (asked_for || now - started_at_ >= long_enough)

@@ -1,0 +1,45 @@
+// Keeps the port of a primary open for a moment after it has died.
+//
+// The kernel refuses connections from the instant at which the last owner of a listening socket is
+// gone. pgbouncer 1.18 answers a refused connection with an error to the next client, instead of
+// letting it wait. The proxy makes clients wait as soon as its own connection to the server breaks,
+// but a server's processes die one after the other, so pgbouncer may find out first. While a second
+// owner holds the socket, connections are taken by the kernel, and nobody answers them: they wait.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <vector>
+
+#include "core/base/time.h"
+#include "store/program/fd.h"
+
+namespace stolon::launcher {
+
+class OpenPort {
+public:
+	/// Shares the listening TCP sockets of a server that accepts connections. Where the system does
+	/// not allow that, the port closes with the server. `pidfd` and `pid` are the postmaster's.
+	void share(int pidfd, pid_t pid);
+	bool is_shared() const { return !sockets_.empty() || denied_; }
+
+	/// The server has died. Its port closes after `open_for`, or when close() is called, which has
+	/// to happen before another server starts there.
+	void keep(core::Instant now);
+	void close();
+	/// Closes what has been kept for long enough.
+	void poll(core::Instant now);
+	const std::optional<core::Instant> &close_at() const { return close_at_; }
+
+	/// Long enough for a proxy on a busy machine; what else connects then, for example a client
+	/// with several hosts in its connection string, waits for so long before it is refused.
+	static constexpr core::Duration open_for = core::milliseconds(500);
+
+private:
+	std::vector<program::Fd> sockets_;
+	bool denied_ = false;  ///< nothing could be shared; not tried again
+	std::optional<core::Instant> close_at_;
+};
+
+}  // namespace stolon::launcher

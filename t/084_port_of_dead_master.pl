@@ -1,0 +1,56 @@
+# Goal: whoever begins a transaction between the death of a master's postmaster and the moment at which stolon-proxy has
+# noticed it waits for the next master, and sees no error: the port stays open meanwhile.
+# Method: stolon-proxy is frozen, and the launcher, which keeps the port open. Then the postmaster is killed and sessions
+# whose pools have no connection left begin transactions one after the other; each would see that the last login failed.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use IPC::Run ();
+use Kills;
+use StolonLab;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+my $lab = StolonLab->new(spec => { failInterval => '2s' });
+my @sessions = map {
+	my $session = { in => "select 'open';\n", out => '', err => '' };
+	$session->{run} = IPC::Run::start([ $lab->client_exec, 'psql', '-XAtq', '-d', $lab->dsn('proxy') ],
+		'<', \$session->{in}, '>', \$session->{out}, '2>', \$session->{err}, IPC::Run::timeout(90));
+	$session->{run}->pump until $session->{out} =~ /open/;
+	$session;
+} 1 .. 12;
+
+# States of all server connections of both pgbouncers.
+sub connections {
+	return map { my (undef, $out) = Kills::console($lab, $_, 'show servers'); $out =~ /^S\|[^|]*\|[^|]*\|(\w+)\|/mg } Kills::bouncer_dirs($lab);
+}
+
+my $old = $lab->master;
+my $members = $lab->status->{members};
+my ($proxy, $launcher) = map { $members->{$_}{pid} } 'proxy1', $old;
+StolonLab::poll_until('the launcher has noticed that it has a primary', sub { $lab->log_text($old) =~ /accepts connections/ });
+sub pauses { my @all = $lab->log_text('proxy1') =~ /P-09/g; return scalar @all }
+my $before = pauses();
+kill 'STOP', $proxy, $launcher;
+$lab->fault('kill-postgres', $old);
+StolonLab::poll_until('pgbouncer has no connection left', sub { !connections() });
+# One after the other, so that a failed login would be known when the next one comes.
+for my $session (@sessions) {
+	$session->{in} .= "select 'answered';\n";
+	$session->{run}->pump_nb;
+	sleep 0.02;
+}
+StolonLab::poll_until('pgbouncer logs in', sub { scalar grep { $_ eq 'new' } connections() });
+kill 'CONT', $proxy;
+StolonLab::poll_until('clients are let wait', sub { pauses() > $before });
+kill 'CONT', $launcher;
+$lab->wait_for_master_other_than($old);
+for my $session (@sessions) {
+	$session->{run}->finish;
+	is($session->{out}, "open\nanswered\n", 'a session has its answer');
+	is($session->{err}, '', '... and no error');
+}
+$lab->wait_until_whole;
+done_testing();
