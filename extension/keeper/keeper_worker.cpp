@@ -300,7 +300,7 @@ private:
 		if (!text)
 			throw std::runtime_error("stolon.conf cannot be written: " + text.error().message);
 		if (local_.config_known && *text == configuration_)
-			return false;
+			return follow_another_db_there();
 		local_.config_known = false;
 		token_++;
 		write_configuration(*text + "stolon.config_token = " + std::to_string(token_) + "\n");
@@ -308,6 +308,17 @@ private:
 		local_.config_known = true;
 		local_.target = *decision_.target;
 		local_.electing = decision_.electing;
+		return true;
+	}
+
+	// The file names the upstream's host and port. Whoever was away for two elections may find that
+	// its upstream's keeper is the master again, as another db, and then the file is the same.
+	bool follow_another_db_there() {
+		if (local_.target == *decision_.target)
+			return false;
+		local_.target = *decision_.target;
+		// What is told of the stream from now on must be about that db.
+		stop_walreceiver();
 		return true;
 	}
 
