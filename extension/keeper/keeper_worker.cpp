@@ -8,7 +8,6 @@
 #include <string>
 
 #include "core/model/keys.h"
-#include "core/pgconf/pgconf.h"
 #include "core/plan/keeper_plan.h"
 #include "extension/bridge/guard.h"
 #include "extension/bridge/settings.h"
@@ -17,10 +16,10 @@
 #include "extension/fence/lease.h"
 #include "extension/keeper/actions.h"
 #include "extension/keeper/checkpoints.h"
+#include "extension/keeper/configuration.h"
 #include "extension/keeper/disk_watch.h"
 #include "extension/keeper/local_state.h"
 #include "extension/keeper/members.h"
-#include "extension/keeper/parameters.h"
 #include "extension/keeper/slots.h"
 #include "extension/keeper/stream.h"
 #include "extension/lease/log_lines.h"
@@ -55,8 +54,7 @@ public:
 	      mirror_(*store_, mirror_options()),
 	      members_(mirror_, keys_),
 	      presence_(*store_, core::ClusterSpec().fail_interval, core::seconds(1)),
-	      desk_(*store_, mirror_, keys_),
-	      token_(highest_known_token()) {
+	      desk_(*store_, mirror_, keys_) {
 		local_.state = read_data_state();
 		SharedState *state = shared_state();
 		SpinLockAcquire(&state->mutex);
@@ -98,7 +96,7 @@ private:
 		// not at the next event.
 		for (int round = 0; round < 3; round++) {
 			const bool was_in_recovery = local_.in_recovery;
-			observe_server(token_, &local_);
+			observe_server(configuration_.token(), &local_);
 			if (was_in_recovery && !local_.in_recovery)
 				recovery_is_over();
 			local_.slots = local_slots();
@@ -115,7 +113,10 @@ private:
 				break;
 		}
 		publish(now);
-		if (local_.promoting || (decision_.electing && local_.in_recovery && !decision_.vote))
+		// A copy that is not consistent does not vote, and needs many records until it is.
+		const bool must_vote =
+		    decision_.electing && local_.in_recovery && !decision_.vote && !local_.inconsistent;
+		if (local_.promoting || must_vote)
 			step_again_at_ = now + busy_poll;
 		else if (local_.inconsistent ||
 		         (local_.in_recovery && !local_.target.db.empty() && !stream_.is_streaming()))
@@ -288,38 +289,11 @@ private:
 	}
 
 	bool apply_configuration() {
-		if (!decision_.target)
-			return false;
-		core::Upstream upstream{decision_.target->host, decision_.target->port,
-		                        decision_.target->db};
-		const core::ClusterSpec spec = parameters_.of(data_->spec);
-		if (!parameters_.problem().empty())
-			message_ = parameters_.problem();
-		const auto text = core::render_stolon_conf(node_settings(), spec, local_.state.db, upstream,
-		                                           decision_.electing);
-		if (!text)
-			throw std::runtime_error("stolon.conf cannot be written: " + text.error().message);
-		if (local_.config_known && *text == configuration_)
-			return follow_another_db_there();
-		local_.config_known = false;
-		token_++;
-		write_configuration(*text + "stolon.config_token = " + std::to_string(token_) + "\n");
-		configuration_ = *text;
-		local_.config_known = true;
-		local_.target = *decision_.target;
-		local_.electing = decision_.electing;
-		return true;
-	}
-
-	// The file names the upstream's host and port. Whoever was away for two elections may find that
-	// its upstream's keeper is the master again, as another db, and then the file is the same.
-	bool follow_another_db_there() {
-		if (local_.target == *decision_.target)
-			return false;
-		local_.target = *decision_.target;
-		// What is told of the stream from now on must be about that db.
-		stop_walreceiver();
-		return true;
+		const bool changed =
+		    decision_.target && configuration_.apply(data_->spec, decision_, &local_);
+		if (!configuration_.problem().empty())
+			message_ = configuration_.problem();
+		return changed;
 	}
 
 	// The stream may hang in a way that nobody has thought of, or the file say something else than
@@ -337,7 +311,8 @@ private:
 	}
 
 	void finish_freeze() {
-		if (decision_.freeze && local_.config_known && !local_.quiet && startup_has_read(token_))
+		if (decision_.freeze && local_.config_known && !local_.quiet &&
+		    startup_has_read(configuration_.token()))
 			stop_walreceiver();
 	}
 
@@ -422,10 +397,8 @@ private:
 	DiskWatch disk_;
 	Stream stream_;
 	Checkpoints checkpoints_;
-	UsableParameters parameters_;
+	Configuration configuration_;
 	bool promotion_asked_ = false;
-	std::uint64_t token_;
-	std::string configuration_;
 	std::uint64_t applied_generation_ = 0;
 	core::Timeline history_of_;
 	std::vector<core::HistoryEntry> history_;
