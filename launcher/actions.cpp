@@ -287,6 +287,7 @@ void Launcher::watch(Postmaster postmaster, PgState state, Instant now) {
 bool Launcher::stop(StopLevel level, Instant now) {
 	if (!pg_)
 		return false;
+	open_port_.close();
 	pg_->send(level == StopLevel::Fast        ? SIGINT
 	          : level == StopLevel::Immediate ? SIGQUIT
 	                                          : SIGKILL);

@@ -167,10 +167,7 @@ void Launcher::postmaster_ended(Instant now, const std::string &how) {
 	reap_at_ = {};
 	loop_.forget_fd(pg_->pidfd());
 	pg_.reset();
-	if (asked_for)
-		open_port_.close();
-	else
-		open_port_.keep(now);
+	open_port_.keep(now);
 	pg_state_ = PgState::Down;
 	stop_level_ = core::StopLevel::None;
 	if (asked_for || now - started_at_ >= long_enough)

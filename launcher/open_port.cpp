@@ -1,10 +1,32 @@
 #include "launcher/open_port.h"
 
+#include <sys/socket.h>
+
 #include "spdlog/spdlog.h"
 #include "store/program/pidfd.h"
 #include "store/program/process_sockets.h"
 
 namespace stolon::launcher {
+
+namespace {
+
+/// While the queue of connections that nobody has accepted is full, the kernel drops requests for
+/// others without a word to who has sent them. The shortest queue is full with one.
+void ignore_requests(int listening) {
+	sockaddr_storage address{};
+	socklen_t length = sizeof address;
+	if (::getsockname(listening, reinterpret_cast<sockaddr *>(&address), &length) != 0 ||
+	    ::listen(listening, 0) != 0)
+		return;
+	const program::Fd filler(
+	    ::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+	// On this host, where it is made at once; it stays in the queue when its client has gone. To
+	// "any address" means to the loopback's.
+	if (filler)
+		(void)::connect(filler.get(), reinterpret_cast<const sockaddr *>(&address), length);
+}
+
+}  // namespace
 
 void OpenPort::share(int pidfd, pid_t pid) {
 	close();
@@ -19,8 +41,11 @@ void OpenPort::share(int pidfd, pid_t pid) {
 }
 
 void OpenPort::keep(core::Instant now) {
-	if (!sockets_.empty())
-		close_at_ = now + open_for;
+	if (sockets_.empty())
+		return;
+	for (const program::Fd &socket : sockets_)
+		ignore_requests(socket.get());
+	close_at_ = now + open_for;
 }
 
 void OpenPort::close() {

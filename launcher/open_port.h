@@ -4,7 +4,7 @@
 // gone. pgbouncer 1.18 answers a refused connection with an error to the next client, instead of
 // letting it wait. The proxy makes clients wait as soon as its own connection to the server breaks,
 // but a server's processes die one after the other, so pgbouncer may find out first. While a second
-// owner holds the socket, connections are taken by the kernel, and nobody answers them: they wait.
+// owner holds the socket, nobody is refused.
 #pragma once
 
 #include <sys/types.h>
@@ -24,16 +24,17 @@ public:
 	void share(int pidfd, pid_t pid);
 	bool is_shared() const { return !sockets_.empty() || denied_; }
 
-	/// The server has died. Its port closes after `open_for`, or when close() is called, which has
-	/// to happen before another server starts there.
+	/// The server has died. Requests for connections are ignored from now on, so that clients try
+	/// again after a second, are refused then, and go on to the next of their hosts. (A connection
+	/// that is made and broken would be the end for them.) The port closes after `open_for`, or when
+	/// close() is called, which has to happen before another server starts there.
 	void keep(core::Instant now);
 	void close();
 	/// Closes what has been kept for long enough.
 	void poll(core::Instant now);
 	const std::optional<core::Instant> &close_at() const { return close_at_; }
 
-	/// Long enough for a proxy on a busy machine; what else connects then, for example a client
-	/// with several hosts in its connection string, waits for so long before it is refused.
+	/// Long enough for a proxy on a busy machine, and over when clients try again.
 	static constexpr core::Duration open_for = core::milliseconds(500);
 
 private:

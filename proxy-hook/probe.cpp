@@ -20,8 +20,11 @@ using core::milliseconds;
 using core::seconds;
 
 constexpr auto retry_interval = milliseconds(50);
-/// A server that neither refuses nor answers is not judged here.
-constexpr auto answer_patience = seconds(2);
+/// A server that neither refuses nor answers is not judged here. While a dead server's port is
+/// still open (launcher/open_port.h) a request is lost, and repeated by the kernel after a second
+/// only; by then another server may have been up for long.
+constexpr auto first_patience = milliseconds(100);
+constexpr auto longest_patience = seconds(2);
 /// Before Postgres closes the held connection (authentication_timeout, 60 s by default).
 constexpr auto usual_renewal = seconds(20);
 constexpr auto shortest_renewal = seconds(1);
@@ -128,6 +131,7 @@ void Probe::watch(const std::optional<core::Backend> &master) {
 	master_ = master;
 	refused_ = false;
 	renew_interval_ = usual_renewal;
+	patience_ = first_patience;
 	next_ = {};
 	loop_.wake();
 }
@@ -140,6 +144,7 @@ Instant Probe::step(Instant now) {
 		if (state_ == State::Idle || state_ == State::Holding) {
 			connect(State::Connecting, now);
 		} else {
+			patience_ = std::min<core::Duration>(2 * patience_, longest_patience);
 			retry(now);
 		}
 	}
@@ -166,7 +171,7 @@ void Probe::connect(State state, Instant now) {
 	epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket_.get(), &event);
 	loop_.on_readable(epoll_.get(), [this] { ready(); });
 	state_ = state;
-	next_ = now + answer_patience;
+	next_ = now + patience_;
 }
 
 void Probe::ready() {
@@ -192,6 +197,7 @@ void Probe::ready() {
 void Probe::held_lost(Instant now) {
 	lost_too_early_ = now - held_since_ < renew_interval_;
 	refused_ = true;
+	patience_ = first_patience;
 	connect(State::Connecting, now);
 }
 

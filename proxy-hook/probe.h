@@ -67,6 +67,7 @@ private:
 	core::Instant next_;  ///< Idle: next try; Holding: renewal; otherwise: when it is given up
 	core::Instant held_since_;
 	core::Duration renew_interval_{0};
+	core::Duration patience_{0};  ///< with the present attempt to ask
 	bool lost_too_early_ = false;
 };
 

@@ -2,6 +2,7 @@
 # noticed it waits for the next master, and sees no error: the port stays open meanwhile.
 # Method: stolon-proxy is frozen, and the launcher, which keeps the port open. Then the postmaster is killed and sessions
 # whose pools have no connection left begin transactions one after the other; each would see that the last login failed.
+# The election is far away, so that nothing but the proxy's own connection tells it.
 use strict;
 use warnings;
 
@@ -13,7 +14,7 @@ use StolonLab;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-my $lab = StolonLab->new(spec => { failInterval => '2s' });
+my $lab = StolonLab->new(spec => { failInterval => '10s' });
 my @sessions = map {
 	my $session = { in => "select 'open';\n", out => '', err => '' };
 	$session->{run} = IPC::Run::start([ $lab->client_exec, 'psql', '-XAtq', '-d', $lab->dsn('proxy') ],
@@ -24,7 +25,11 @@ my @sessions = map {
 
 # States of all server connections of both pgbouncers.
 sub connections {
-	return map { my (undef, $out) = Kills::console($lab, $_, 'show servers'); $out =~ /^S\|[^|]*\|[^|]*\|(\w+)\|/mg } Kills::bouncer_dirs($lab);
+	return map {
+		my ($code, $out) = Kills::console($lab, $_, 'show servers');
+		die "$_ does not answer: $out\n" if $code != 0;
+		$out =~ /^S\|[^|]*\|[^|]*\|(\w+)\|/mg;
+	} Kills::bouncer_dirs($lab);
 }
 
 my $old = $lab->master;
@@ -39,7 +44,7 @@ StolonLab::poll_until('pgbouncer has no connection left', sub { !connections() }
 # One after the other, so that a failed login would be known when the next one comes.
 for my $session (@sessions) {
 	$session->{in} .= "select 'answered';\n";
-	$session->{run}->pump_nb;
+	StolonLab::poll_until("the statement is sent", sub { $session->{run}->pump_nb; !length $session->{in} });
 	sleep 0.02;
 }
 StolonLab::poll_until('pgbouncer logs in', sub { scalar grep { $_ eq 'new' } connections() });

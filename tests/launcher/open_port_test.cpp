@@ -4,7 +4,9 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +27,32 @@ sockaddr_in local_address(int port) {
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return address;
 }
+
+/// A client whose request for a connection has been sent.
+class Client {
+public:
+	explicit Client(int port)
+	    : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+		const sockaddr_in address = local_address(port);
+		EXPECT_NE(
+		    ::connect(socket_.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address),
+		    0);
+		EXPECT_EQ(errno, EINPROGRESS);
+	}
+	/// What has come of it within that time; EINPROGRESS: nothing.
+	int outcome(int timeout_ms) const {
+		pollfd waiting = {socket_.get(), POLLOUT, 0};
+		if (::poll(&waiting, 1, timeout_ms) == 0)
+			return EINPROGRESS;
+		int error_number = 0;
+		socklen_t length = sizeof error_number;
+		::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error_number, &length);
+		return error_number;
+	}
+
+private:
+	program::Fd socket_;
+};
 
 /// 0, or why the connection failed.
 int connect_error(int port) {
@@ -67,6 +95,7 @@ protected:
 
 private:
 	[[noreturn]] static void serve(int ready) {
+		::prctl(PR_SET_PDEATHSIG, SIGKILL);
 		const int listening = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		sockaddr_in address = local_address(0);
 		socklen_t length = sizeof address;
@@ -82,7 +111,7 @@ private:
 	}
 };
 
-TEST_F(OpenPortTest, stays_open_for_a_moment_after_the_death_of_the_server) {
+TEST_F(OpenPortTest, refuses_nobody_for_a_moment_after_the_death_of_the_server) {
 	open_port_.share(pidfd_.get(), server_);
 	EXPECT_TRUE(open_port_.is_shared());
 	EXPECT_FALSE(open_port_.close_at());
@@ -90,13 +119,24 @@ TEST_F(OpenPortTest, stays_open_for_a_moment_after_the_death_of_the_server) {
 	const core::Instant died = store::now();
 	open_port_.keep(died);
 	EXPECT_EQ(open_port_.close_at(), died + OpenPort::open_for);
-	EXPECT_EQ(connect_error(port_), 0);
+	const Client early(port_);
+	EXPECT_EQ(early.outcome(50), EINPROGRESS);
 	open_port_.poll(died + OpenPort::open_for - core::milliseconds(1));
-	EXPECT_EQ(connect_error(port_), 0);
+	const Client late(port_);
+	EXPECT_EQ(late.outcome(50), EINPROGRESS);
 	open_port_.poll(died + OpenPort::open_for);
 	EXPECT_EQ(connect_error(port_), ECONNREFUSED);
+	// Who has waited is refused, not cut off, and so goes on to another host.
+	EXPECT_EQ(early.outcome(10000), ECONNREFUSED);
+	EXPECT_EQ(late.outcome(10000), ECONNREFUSED);
 	EXPECT_FALSE(open_port_.close_at());
 	EXPECT_FALSE(open_port_.is_shared());
+}
+
+TEST_F(OpenPortTest, takes_connections_between_the_death_and_its_discovery) {
+	open_port_.share(pidfd_.get(), server_);
+	kill_server();
+	EXPECT_EQ(connect_error(port_), 0);
 }
 
 TEST_F(OpenPortTest, is_closed_at_once_before_another_server_starts) {
