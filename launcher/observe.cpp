@@ -155,7 +155,7 @@ void Launcher::observe_postmaster(Instant now) {
 	if (is_primary && !pg_is_primary_)
 		primary_seen_at_ = now;
 	pg_is_primary_ = is_primary;
-	if (pg_is_primary_ && pg_state_ == PgState::Running && !open_port_.is_shared())
+	if (pg_state_ == PgState::Running && !open_port_.is_shared())
 		open_port_.share(pg_->pidfd(), pg_->pid());
 }
 

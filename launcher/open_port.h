@@ -1,10 +1,10 @@
-// Keeps the port of a primary open for a moment after it has died.
+// Keeps the port of a server open for a moment after it has died.
 //
 // The kernel refuses connections from the instant at which the last owner of a listening socket is
 // gone. pgbouncer 1.18 answers a refused connection with an error to the next client, instead of
-// letting it wait. The proxy makes clients wait as soon as its own connection to the server breaks,
-// but a server's processes die one after the other, so pgbouncer may find out first. While a second
-// owner holds the socket, nobody is refused.
+// letting it wait. The proxy makes clients wait, or readers go elsewhere, as soon as its own
+// connection to the server breaks, but a server's processes die one after the other, so pgbouncer
+// may find out first. While a second owner holds the socket, nobody is refused.
 #pragma once
 
 #include <sys/types.h>
@@ -26,8 +26,8 @@ public:
 
 	/// The server has died. Requests for connections are ignored from now on, so that clients try
 	/// again after a second, are refused then, and go on to the next of their hosts. (A connection
-	/// that is made and broken would be the end for them.) The port closes after `open_for`, or when
-	/// close() is called, which has to happen before another server starts there.
+	/// that is made and broken would be the end for them.) The port closes after `open_for`, or
+	/// when close() is called, which has to happen before another server starts there.
 	void keep(core::Instant now);
 	void close();
 	/// Closes what has been kept for long enough.

@@ -51,7 +51,8 @@ Proxy::Proxy(program::Loop &loop, store::Store &store, ProxyOptions options)
       store_(store),
       trial_(loop, options_.program, options_.run_dir + "/trial"),
       started_at_(store::now()),
-      read_port_(options_.ro_port == 0 ? 0 : static_cast<std::size_t>(options_.ro_processes)) {
+      read_port_(options_.ro_port == 0 ? 0 : static_cast<std::size_t>(options_.ro_processes)),
+      read_probes_(loop) {
 	for (int i = 0; i < options_.processes; ++i) {
 		main_.push_back(std::make_unique<Bouncer>(
 		    loop_, BouncerOptions{"rw-" + std::to_string(i), options_.run_dir, options_.program,
@@ -300,12 +301,21 @@ void Proxy::act(const core::ProxyDecision &decision) {
 
 void Proxy::set_read_only(const core::ProxyDecision &decision, Instant now) {
 	if (decision.readers_follow) {
-		core::ReadInputs in{now, &*data_, infos_, nodes_, master_position_, options_.ro_fall_back,
-		                    {}};
+		core::ReadInputs in{now,
+		                    &*data_,
+		                    infos_,
+		                    nodes_,
+		                    master_position_,
+		                    options_.ro_fall_back,
+		                    {},
+		                    read_probes_.refusing()};
 		in.state = std::move(read_state_);
 		core::ReadDecision readers = core::plan_readers(std::move(in));
 		read_state_ = std::move(readers.state);
 		read_port_.follow(readers);
+		if (!read_only_.empty()) {
+			read_probes_.watch(readers.alive);
+		}
 	} else if (decision.goal == core::ProxyGoal::Close && decision.without_view &&
 	           options_.stops_listening) {
 		read_port_.stop_listening();
@@ -332,7 +342,7 @@ Instant Proxy::step(Instant now) {
 	}
 	observe();
 	note_switchover(now);
-	Instant wake = std::min(probe_.step(now), step_trial(now));
+	Instant wake = std::min({probe_.step(now), read_probes_.step(now), step_trial(now)});
 	const core::ProxyDecision decision = core::plan_proxy(inputs(now));
 	act(decision);
 	set_read_only(decision, now);

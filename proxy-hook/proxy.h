@@ -15,6 +15,7 @@
 #include "proxy-hook/pool_watch.h"
 #include "proxy-hook/probe.h"
 #include "proxy-hook/read_port.h"
+#include "proxy-hook/read_probes.h"
 #include "proxy-hook/trial.h"
 #include "store/mirror.h"
 #include "store/presence.h"
@@ -111,6 +112,7 @@ private:
 	core::Reason last_reason_;
 	core::ReadState read_state_;
 	ReadPort read_port_;
+	ReadProbes read_probes_;
 	std::string read_summary_;
 	bool contact_lost_ = false;
 	bool stopping_ = false;

@@ -42,10 +42,16 @@ void ReadPort::follow(const core::ReadDecision &decision) {
 	backends_.clear();
 	for (std::size_t i = 0; i < slots_.size(); ++i) {
 		Slot &slot = slots_[i];
-		const bool lost = had[i] && !contains(decision.alive, *had[i]);
+		const auto is_lost = [&](const core::Backend &one) {
+			return !contains(decision.alive, one);
+		};
 		if (now[i]) {
+			if (had[i] && *had[i] != *now[i]) {
+				slot.left.insert(*had[i]);
+			}
 			// Statements at a server that is lost would never end.
-			const std::uint64_t term = slot.goal.term + (lost ? 1 : 0);
+			const bool cuts = std::erase_if(slot.left, is_lost) > 0;
+			const std::uint64_t term = slot.goal.term + (cuts ? 1 : 0);
 			slot.goal = {BouncerMode::Serve, {*now[i]}, term};
 			if (!contains(backends_, *now[i])) {
 				backends_.push_back(*now[i]);
@@ -53,7 +59,7 @@ void ReadPort::follow(const core::ReadDecision &decision) {
 			slot.backend = now[i];
 		} else if (had[i]) {
 			// What it had is kept, for it tells later whether that was lost.
-			slot.goal.mode = lost ? BouncerMode::Close : BouncerMode::Hold;
+			slot.goal.mode = is_lost(*had[i]) ? BouncerMode::Close : BouncerMode::Hold;
 		}
 	}
 	std::sort(backends_.begin(), backends_.end());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ public:
 private:
 	struct Slot {
 		std::optional<core::Backend> backend;
+		std::set<core::Backend> left;  ///< where statements may still run, though no more begin
 		BouncerGoal goal;
 	};
 	std::vector<Slot> slots_;

@@ -87,6 +87,7 @@ readers_saw_at_most(0, 'it was thawed');
 $lab->fault('kill-node', $one);
 readers_reach($other);
 readers_saw_at_most(1, "a standby's host died");
+like($lab->log_text('proxy1'), qr/readers are sent to .*$one takes no connections/, 'the proxy knew before the view');
 $lab->lab('start', $one);
 readers_reach($one, $other);
 readers_saw_at_most(0, 'it came up');

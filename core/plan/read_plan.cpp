@@ -95,7 +95,11 @@ StandbySeen &note_standby(const ReadInputs &in, ReadState &state, const KeeperIn
 }
 
 /// Why readers should not go there; empty: they may.
-std::string unfit_because(const ReadInputs &in, const ReadState &state, StandbySeen &seen) {
+std::string unfit_because(const ReadInputs &in, const ReadState &state, const Backend &server,
+                          StandbySeen &seen) {
+	if (in.refusing.contains(server)) {
+		return "takes no connections";
+	}
 	if (seen.off_since &&
 	    !(seen.fit && in.now - *seen.off_since < off_intervals * in.data->spec.fail_interval)) {
 		return "does not stream from the master, or does not replay what it receives";
@@ -139,7 +143,7 @@ ReadDecision plan_readers(ReadInputs in) {
 		                        ? state.standbys.at(uid)
 		                        : note_standby(in, state, in.infos.at(uid), first_look);
 		decision.alive.push_back(Backend{keeper.host, keeper.port});
-		const std::string why_not = unfit_because(in, state, seen);
+		const std::string why_not = unfit_because(in, state, decision.alive.back(), seen);
 		seen.fit = why_not.empty();
 		if (seen.fit) {
 			decision.backends.push_back(decision.alive.back());

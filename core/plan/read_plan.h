@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,8 @@ struct ReadInputs {
 	Lsn master_position;    ///< from the last beat; invalid: unknown
 	bool fall_back = true;  ///< to the master, when no standby is fit
 	ReadState state;
+	/// What was heard last from the server itself is that it takes no connections.
+	std::set<Backend> refusing;
 };
 
 struct ReadDecision {
@@ -66,7 +69,7 @@ constexpr Duration publish_slack = seconds(2);
 constexpr std::size_t max_positions_seen = 1000;
 
 /// A standby is fit when its keeper is present and its data are what the view names, its launcher
-/// does not say that the server is down, it streams from the present master (or did, until less
+/// does not say that the server is down, it takes connections, it streams from the present master (or did, until less
 /// than failInterval ago), and it has replayed all but maxReadLag bytes; one that lagged more comes
 /// back at half of that.
 ReadDecision plan_readers(ReadInputs inputs);

@@ -48,7 +48,7 @@ public:
 
 	ReadDecision look(Duration later = {}) {
 		now = now + later;
-		ReadInputs in{now, &data, infos, nodes, master_position, fall_back, state};
+		ReadInputs in{now, &data, infos, nodes, master_position, fall_back, state, refusing};
 		ReadDecision decision = plan_readers(in);
 		state = decision.state;
 		return decision;
@@ -58,6 +58,7 @@ public:
 	ClusterData data;
 	std::map<KeeperUid, KeeperInfo> infos;
 	std::map<KeeperUid, NodePhase> nodes;
+	std::set<Backend> refusing;
 	Lsn master_position{100 * mebibyte};
 	bool fall_back = true;
 	ReadState state;
@@ -173,6 +174,19 @@ TEST(ReadersOfAStandby, StayWhileItsKeeperIsSilentForAMoment) {
 	world.nodes.erase(k2);
 	EXPECT_EQ(world.look(milliseconds(1)).backends, std::vector{address3});
 	EXPECT_EQ(world.look().alive, std::vector{address3});
+}
+
+TEST(ReadersOfAStandby, LeaveWhenItTakesNoConnections) {
+	World world;
+	world.look();
+	world.refusing = {address2};
+	const ReadDecision without = world.look(milliseconds(1));
+	EXPECT_EQ(without.backends, std::vector{address3});
+	EXPECT_EQ(without.left_out, std::vector<std::string>{"k2 takes no connections"});
+	// The view still has it: perhaps only the connection that watches it has broken.
+	EXPECT_EQ(without.alive, (std::vector{address2, address3}));
+	world.refusing.clear();
+	EXPECT_EQ(world.look(milliseconds(1)).backends, (std::vector{address2, address3}));
 }
 
 TEST(ReadersOfAStandbyThatJustCame, WaitUntilItStreams) {

@@ -39,6 +39,19 @@ TEST(ReadPort, AStandbyThatIsOnlyLeftOutFinishesWhatItAnswers) {
 	EXPECT_EQ(port.goal(0).term, term);
 }
 
+TEST(ReadPort, AStandbyThatWasLeftAndIsLostLaterIsCut) {
+	ReadPort port(1);
+	port.follow(readers_at({b}, {b, c}));
+	port.follow(readers_at({c}, {b, c}));
+	const std::uint64_t term = port.goal(0).term;
+	port.follow(readers_at({c}, {c}));
+	EXPECT_EQ(port.goal(0).backends, std::vector{c});
+	EXPECT_NE(port.goal(0).term, term);
+	const BouncerGoal after = port.goal(0);
+	port.follow(readers_at({c}, {c}));
+	EXPECT_EQ(port.goal(0), after);
+}
+
 TEST(ReadPort, WithNowhereToGoReadersWait) {
 	ReadPort port(1);
 	port.follow(readers_at({}, {}));
