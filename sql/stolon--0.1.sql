@@ -42,6 +42,7 @@ CREATE FUNCTION stolon.diverged(
 	OUT commits bigint,
 	OUT first_commit timestamptz,
 	OUT last_commit timestamptz,
+	OUT prepared bigint,
 	OUT problem text)
 RETURNS SETOF record
 LANGUAGE sql VOLATILE PARALLEL RESTRICTED
@@ -50,7 +51,8 @@ AS $$
 	SELECT name, (told ->> 'time')::timestamptz, told ->> 'db', coalesce((told ->> 'whole')::boolean, false),
 		(told -> 'fork' ->> 'lsn')::pg_lsn, (told -> 'end' ->> 'lsn')::pg_lsn,
 		CASE WHEN (told ->> 'examined')::boolean THEN (told ->> 'commits')::bigint END,
-		(told ->> 'firstCommit')::timestamptz, (told ->> 'lastCommit')::timestamptz, told ->> 'problem'
+		(told ->> 'firstCommit')::timestamptz, (told ->> 'lastCommit')::timestamptz,
+		CASE WHEN (told ->> 'examined')::boolean THEN coalesce((told ->> 'prepared')::bigint, 0) END, told ->> 'problem'
 	FROM (SELECT current_setting('data_directory') || '/..' AS root) AS place,
 		pg_ls_dir(root) AS name,
 		LATERAL (SELECT CASE WHEN name LIKE 'postgres.diverged-%' THEN

@@ -28,7 +28,11 @@ void add_info(KeeperStatus &status, const KeeperInfo &info, const ClusterView &v
 	status.reports = true;
 	status.role = info.role;
 	status.position = info.position;
-	status.streaming = info.streaming;
+	status.streaming = info.streaming && info.upstream == data.master;
+	if (info.streaming && !status.streaming) {
+		status.other_upstream = info.upstream.value;
+	}
+	status.inconsistent = info.inconsistent;
 	status.catching_up = info.catching_up;
 	status.trouble = info.trouble;
 	status.trouble_since = info.trouble_since;
@@ -108,6 +112,10 @@ void add_warnings(StatusReport &report, const ClusterView &view) {
 			                          (keeper.streaming ? " streams, but is not well"
 			                                            : " does not stream from the master") +
 			                          " (since " + keeper.trouble_since + "): " + keeper.trouble);
+		}
+		if (!keeper.named_master && !keeper.other_upstream.empty() && !view.data->election) {
+			report.warnings.push_back(name + ": streams from db " + keeper.other_upstream +
+			                          ", which is not the master");
 		}
 		if (keeper.role == core::PgRole::Primary && !keeper.named_master) {
 			report.warnings.push_back(name +

@@ -35,9 +35,11 @@ struct KeeperStatus {
 	core::WalPosition position;
 	std::optional<std::uint64_t> lag_bytes;  ///< behind the master, as both reported last
 	bool writable = false;                   ///< in the present epoch
-	bool streaming = false;
-	bool catching_up = false;  ///< streams, and is further behind than maxStandbyLag
-	std::string trouble;       ///< why this standby does not get on; empty: it does
+	bool streaming = false;                  ///< from the present master
+	std::string other_upstream;              ///< the db that it streams from instead
+	bool inconsistent = false;               ///< cannot be promoted yet
+	bool catching_up = false;                ///< streams, and is further behind than maxStandbyLag
+	std::string trouble;                     ///< why this standby does not get on; empty: it does
 	std::string trouble_since;
 	bool voted = false;  ///< in the open election
 	std::uint64_t applied_generation = 0;

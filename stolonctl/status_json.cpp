@@ -86,6 +86,8 @@ Json keeper_json(const KeeperStatus &keeper) {
 	json.set("lagBytes", keeper.lag_bytes ? number(*keeper.lag_bytes) : Json::null());
 	json.set("writable", Json::boolean(keeper.writable));
 	json.set("streaming", Json::boolean(keeper.streaming));
+	json.set("otherUpstream", text_or_null(keeper.other_upstream));
+	json.set("inconsistent", Json::boolean(keeper.inconsistent));
 	json.set("catchingUp", Json::boolean(keeper.catching_up));
 	json.set("trouble", text_or_null(keeper.trouble));
 	json.set("troubleSince", text_or_null(keeper.trouble_since));

@@ -53,9 +53,10 @@ std::string state_text(const KeeperStatus &keeper) {
 		return "frozen, voted";
 	}
 	if (keeper.role == core::PgRole::Standby) {
-		return !keeper.streaming    ? "NOT STREAMING"
-		       : keeper.catching_up ? "catching up"
-		                            : "streaming";
+		return !keeper.streaming     ? "NOT STREAMING"
+		       : keeper.inconsistent ? "not consistent yet"
+		       : keeper.catching_up  ? "catching up"
+		                             : "streaming";
 	}
 	return "fenced";
 }

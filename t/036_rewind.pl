@@ -93,7 +93,7 @@ my ($told, $text) = StolonLab::run_command($lab->client_exec, $lab->dir . '/bin/
 	'--store-endpoints', $lab->env('etcd'), 'diverged', $old);
 like($text, qr/$old .*1 commit/s, 'stolonctl tells it, too') or diag($told, $text);
 
-is($lab->lab('psql', $old, '-XAtq', '-c', q(select db_uid <> '' and not whole and commits = 1 and wal_end > fork
+is($lab->lab('psql', $old, '-XAtq', '-c', q(select db_uid <> '' and not whole and commits = 1 and prepared = 0 and wal_end > fork
 	and last_commit > now() - interval '1 hour' from stolon.diverged())), 't', 'and so does SQL');
 
 # ---- Nothing is missing elsewhere.

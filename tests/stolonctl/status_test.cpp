@@ -125,6 +125,20 @@ TEST_F(Status, StandbyThatDoesNotStreamDegrades) {
 	EXPECT_EQ(report().health, Health::Degraded);
 }
 
+TEST_F(Status, StandbyOfAnotherThanTheMasterDegradesAndIsNamed) {
+	infos[1].upstream = DbUid{"cccccccc"};
+	const StatusReport result = report();
+	EXPECT_EQ(result.health, Health::Degraded);
+	EXPECT_FALSE(result.keepers[1].streaming);
+	ASSERT_EQ(result.warnings.size(), 1u);
+	EXPECT_EQ(result.warnings[0], "keeper two: streams from db cccccccc, which is not the master");
+}
+
+TEST_F(Status, StandbyThatIsNotConsistentYetIsNamedSo) {
+	infos[1].inconsistent = true;
+	EXPECT_NE(status_text("lab", view(), report()).find("not consistent yet"), std::string::npos);
+}
+
 TEST_F(Status, StandbyAheadOfTheMastersLastReportHasNoLag) {
 	infos[1].position.lsn = Lsn{0x6000000};
 	EXPECT_EQ(report().keepers[1].lag_bytes, std::optional<std::uint64_t>(0));
