@@ -8,26 +8,6 @@
 
 namespace stolon::launcher {
 
-namespace {
-
-/// While the queue of connections that nobody has accepted is full, the kernel drops requests for
-/// others without a word to who has sent them. The shortest queue is full with one.
-void ignore_requests(int listening) {
-	sockaddr_storage address{};
-	socklen_t length = sizeof address;
-	if (::getsockname(listening, reinterpret_cast<sockaddr *>(&address), &length) != 0 ||
-	    ::listen(listening, 0) != 0)
-		return;
-	const program::Fd filler(
-	    ::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-	// On this host, where it is made at once; it stays in the queue when its client has gone. To
-	// "any address" means to the loopback's.
-	if (filler)
-		(void)::connect(filler.get(), reinterpret_cast<const sockaddr *>(&address), length);
-}
-
-}  // namespace
-
 void OpenPort::share(int pidfd, pid_t pid) {
 	close();
 	for (const int number : program::fd_numbers(pid).value_or(std::vector<int>())) {
@@ -40,6 +20,27 @@ void OpenPort::share(int pidfd, pid_t pid) {
 		spdlog::info("the server's port cannot be kept open for a moment should it crash");
 }
 
+/// While the queue of connections that nobody has accepted is full, the kernel drops requests for
+/// others without a word to who has sent them. It takes one more than it is long. (A length of 0
+/// lets some kernels complain of a flood in their log.)
+void OpenPort::ignore_requests(int listening) {
+	constexpr int length = 1;
+	sockaddr_storage address{};
+	socklen_t size = sizeof address;
+	if (::getsockname(listening, reinterpret_cast<sockaddr *>(&address), &size) != 0 ||
+	    ::listen(listening, length) != 0)
+		return;
+	for (int i = 0; i <= length; i++) {
+		program::Fd filler(
+		    ::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+		if (!filler)
+			return;
+		// To "any address" means to the loopback's.
+		(void)::connect(filler.get(), reinterpret_cast<const sockaddr *>(&address), size);
+		fillers_.push_back(std::move(filler));
+	}
+}
+
 void OpenPort::keep(core::Instant now) {
 	if (sockets_.empty())
 		return;
@@ -50,6 +51,7 @@ void OpenPort::keep(core::Instant now) {
 
 void OpenPort::close() {
 	sockets_.clear();
+	fillers_.clear();
 	denied_ = false;
 	close_at_.reset();
 }

@@ -38,8 +38,11 @@ public:
 	static constexpr core::Duration open_for = core::milliseconds(500);
 
 private:
+	void ignore_requests(int listening);
+
 	std::vector<program::Fd> sockets_;
-	bool denied_ = false;  ///< nothing could be shared; not tried again
+	std::vector<program::Fd> fillers_;  ///< connections that fill the queues
+	bool denied_ = false;               ///< nothing could be shared; not tried again
 	std::optional<core::Instant> close_at_;
 };
 

@@ -19,7 +19,10 @@ using core::Instant;
 using core::milliseconds;
 using core::seconds;
 
-constexpr auto retry_interval = milliseconds(50);
+/// A tenth of the time that the server has been away for, within these: whoever comes back soon is
+/// noticed soon, and who refuses for long gets few lines in its log.
+constexpr auto shortest_retry = milliseconds(50);
+constexpr auto longest_retry = seconds(1);
 /// A server that neither refuses nor answers is not judged here. While a dead server's port is
 /// still open (launcher/open_port.h) a request is lost, and repeated by the kernel after a second
 /// only; by then another server may have been up for long.
@@ -132,6 +135,7 @@ void Probe::watch(const std::optional<core::Backend> &master) {
 	refused_ = false;
 	renew_interval_ = usual_renewal;
 	patience_ = first_patience;
+	no_good_since_.reset();
 	next_ = {};
 	loop_.wake();
 }
@@ -145,6 +149,7 @@ Instant Probe::step(Instant now) {
 			connect(State::Connecting, now);
 		} else {
 			patience_ = std::min<core::Duration>(2 * patience_, longest_patience);
+			lost_too_early_ = false;
 			retry(now);
 		}
 	}
@@ -171,6 +176,7 @@ void Probe::connect(State state, Instant now) {
 	epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket_.get(), &event);
 	loop_.on_readable(epoll_.get(), [this] { ready(); });
 	state_ = state;
+	answer_.clear();
 	next_ = now + patience_;
 }
 
@@ -220,20 +226,21 @@ void Probe::connected(Instant now) {
 	event.events = EPOLLIN | EPOLLRDHUP;
 	epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, socket_.get(), &event);
 	state_ = State::Asking;
+	next_ = now + longest_patience;
 }
 
 void Probe::answered(Instant now) {
 	char buffer[max_answer_bytes];
-	// Peeked, so that an answer that comes in pieces is looked at whole.
-	const ssize_t got = recv(socket_.get(), buffer, sizeof(buffer), MSG_PEEK);
+	// Taken, not peeked at: Postgres logs a connection that is closed with bytes unread.
+	const ssize_t got = recv(socket_.get(), buffer, sizeof(buffer), 0);
 	if (got <= 0) {
 		if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
 			retry(now);
 		}
 		return;
 	}
-	const std::optional<bool> refusal =
-	    is_refusal(std::string_view(buffer, static_cast<std::size_t>(got)));
+	answer_.append(buffer, static_cast<std::size_t>(got));
+	const std::optional<bool> refusal = is_refusal(answer_);
 	if (!refusal) {
 		return;
 	}
@@ -246,6 +253,7 @@ void Probe::answered(Instant now) {
 		renew_interval_ = std::max<core::Duration>(shortest_renewal, renew_interval_ / 2);
 	}
 	refused_ = false;
+	no_good_since_.reset();
 	connect(State::Holding, now);
 	held_since_ = now;
 	next_ = now + renew_interval_;
@@ -253,12 +261,16 @@ void Probe::answered(Instant now) {
 
 void Probe::refuse(Instant now) {
 	refused_ = true;
+	// Not because it was held for too long.
+	lost_too_early_ = false;
 	retry(now);
 }
 
 void Probe::retry(Instant now) {
 	disconnect();
-	next_ = now + retry_interval;
+	no_good_since_ = no_good_since_.value_or(now);
+	next_ = now +
+	        std::clamp<core::Duration>((now - *no_good_since_) / 10, shortest_retry, longest_retry);
 }
 
 }  // namespace stolon::proxy

@@ -67,7 +67,9 @@ private:
 	core::Instant next_;  ///< Idle: next try; Holding: renewal; otherwise: when it is given up
 	core::Instant held_since_;
 	core::Duration renew_interval_{0};
-	core::Duration patience_{0};  ///< with the present attempt to ask
+	core::Duration patience_{0};                  ///< with the present attempt to connect
+	std::string answer_;                          ///< what has arrived of it
+	std::optional<core::Instant> no_good_since_;  ///< of the first attempt that has failed
 	bool lost_too_early_ = false;
 };
 

@@ -314,7 +314,7 @@ void Proxy::set_read_only(const core::ProxyDecision &decision, Instant now) {
 		read_state_ = std::move(readers.state);
 		read_port_.follow(readers);
 		if (!read_only_.empty()) {
-			read_probes_.watch(readers.alive);
+			read_probes_.watch(readers.standbys);
 		}
 	} else if (decision.goal == core::ProxyGoal::Close && decision.without_view &&
 	           options_.stops_listening) {

@@ -49,6 +49,7 @@ void ReadPort::follow(const core::ReadDecision &decision) {
 			if (had[i] && *had[i] != *now[i]) {
 				slot.left.insert(*had[i]);
 			}
+			slot.left.erase(*now[i]);
 			// Statements at a server that is lost would never end.
 			const bool cuts = std::erase_if(slot.left, is_lost) > 0;
 			const std::uint64_t term = slot.goal.term + (cuts ? 1 : 0);

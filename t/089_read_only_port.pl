@@ -3,12 +3,13 @@
 # running, and none once the proxy has noticed. Who is back, or new, is used again. Without a standby, readers go to the
 # master, or wait if that is not allowed. stolonctl status shows all that.
 # Method: four readers note which server answered each statement, while standbys and masters are treated badly; then it is
-# looked where new connections end up.
+# looked where new connections end up, and that the proxy's own connections leave no lines in the servers' logs.
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use FencedServer;
 use StolonLab;
 use Test::More;
 
@@ -68,6 +69,8 @@ sub readers_saw_at_most {
 my $master = $lab->master;
 my ($one, $other) = grep { $_ ne $master } $lab->nodes;
 readers_reach($one, $other);
+unlike(FencedServer::read_text($lab->dir . "/$_/data/postgres.log"), qr/could not receive data from client/,
+	"the connections that watch $_ leave nothing in its log") for $one, $master;
 status_shows('where readers go, and that all pgbouncers are up', sub {
 	join(' ', sort @{ $_[0]{readersGoTo} }) eq join(' ', sort map { "127.0.0.1:$port{$_}" } $one, $other)
 	  && !$_[0]{readersAtMaster} && $_[0]{pgbouncers} == 4 && $_[0]{pgbouncersRunning} == 4 && !defined $_[0]{clientsWaiting} });

@@ -95,11 +95,7 @@ StandbySeen &note_standby(const ReadInputs &in, ReadState &state, const KeeperIn
 }
 
 /// Why readers should not go there; empty: they may.
-std::string unfit_because(const ReadInputs &in, const ReadState &state, const Backend &server,
-                          StandbySeen &seen) {
-	if (in.refusing.contains(server)) {
-		return "takes no connections";
-	}
+std::string unfit_because(const ReadInputs &in, const ReadState &state, StandbySeen &seen) {
 	if (seen.off_since &&
 	    !(seen.fit && in.now - *seen.off_since < off_intervals * in.data->spec.fail_interval)) {
 		return "does not stream from the master, or does not replay what it receives";
@@ -142,23 +138,29 @@ ReadDecision plan_readers(ReadInputs in) {
 		StandbySeen &seen = presence == Presence::Silent
 		                        ? state.standbys.at(uid)
 		                        : note_standby(in, state, in.infos.at(uid), first_look);
-		decision.alive.push_back(Backend{keeper.host, keeper.port});
-		const std::string why_not = unfit_because(in, state, decision.alive.back(), seen);
+		const Backend server{keeper.host, keeper.port};
+		decision.standbys.push_back(server);
+		std::string why_not = unfit_because(in, state, seen);
 		seen.fit = why_not.empty();
-		if (seen.fit) {
-			decision.backends.push_back(decision.alive.back());
+		if (seen.fit && in.refusing.contains(server)) {
+			why_not = "takes no connections";
+		}
+		if (why_not.empty()) {
+			decision.backends.push_back(server);
 		} else {
 			decision.left_out.push_back(uid.value + " " + why_not);
 		}
 		there.insert({uid, seen});
 	}
 	state.standbys = std::move(there);
+	decision.alive = decision.standbys;
 	const Keeper *master = in.data->master_keeper();
-	if (decision.backends.empty() && in.fall_back && master != nullptr && !master->host.empty() &&
-	    master->port != 0) {
-		decision.backends.push_back(Backend{master->host, master->port});
-		decision.alive.push_back(decision.backends.back());
-		decision.from_master = true;
+	if (master != nullptr && !master->host.empty() && master->port != 0) {
+		decision.alive.push_back(Backend{master->host, master->port});
+		decision.from_master = decision.backends.empty() && in.fall_back;
+		if (decision.from_master) {
+			decision.backends.push_back(decision.alive.back());
+		}
 	}
 	std::sort(decision.backends.begin(), decision.backends.end());
 	std::sort(decision.alive.begin(), decision.alive.end());

@@ -55,7 +55,8 @@ struct ReadDecision {
 	ReadState state;
 	std::vector<Backend> backends;  ///< sorted; empty: readers wait
 	bool from_master = false;       ///< for lack of a standby
-	/// Where a statement that runs may end in peace: all standbys that are there, fit or not.
+	std::vector<Backend> standbys;  ///< all that are there, fit or not
+	/// Where a statement that runs may end in peace: there, and at the master.
 	std::vector<Backend> alive;
 	std::vector<std::string> left_out;  ///< a sentence for each standby that is there and not fit
 };
@@ -69,9 +70,9 @@ constexpr Duration publish_slack = seconds(2);
 constexpr std::size_t max_positions_seen = 1000;
 
 /// A standby is fit when its keeper is present and its data are what the view names, its launcher
-/// does not say that the server is down, it takes connections, it streams from the present master (or did, until less
-/// than failInterval ago), and it has replayed all but maxReadLag bytes; one that lagged more comes
-/// back at half of that.
+/// does not say that the server is down, it takes connections, it streams from the present master
+/// (or did, until less than failInterval ago), and it has replayed all but maxReadLag bytes; one
+/// that lagged more comes back at half of that.
 ReadDecision plan_readers(ReadInputs inputs);
 
 /// How far `seen` is behind the master at least, as far as that is known; 0 if nothing is.

@@ -28,8 +28,6 @@ Configuration::Configuration() : token_(highest_known_token()) {}
 
 bool Configuration::apply(const core::ClusterSpec &spec, const core::KeeperDecision &decision,
                           core::KeeperLocal *local) {
-	if (!decision.target)
-		return false;
 	const core::FollowTarget &target = *decision.target;
 	const auto text =
 	    core::render_stolon_conf(node_settings(), parameters_.of(spec), local->state.db,

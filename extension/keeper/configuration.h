@@ -14,8 +14,9 @@ class Configuration {
 public:
 	Configuration();
 
-	/// Brings the file, and with it the server, to what was decided; `local` then says what the
-	/// file says. Returns whether a new observation is worth while. Throws std::runtime_error.
+	/// Brings the file, and with it the server, to what was decided (`target` is set); `local` then
+	/// says what the file says. Returns whether a new observation is worth while. Throws
+	/// std::runtime_error.
 	bool apply(const core::ClusterSpec &spec, const core::KeeperDecision &decision,
 	           core::KeeperLocal *local);
 	/// Stands in the file that was written last.

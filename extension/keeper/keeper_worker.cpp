@@ -289,8 +289,9 @@ private:
 	}
 
 	bool apply_configuration() {
-		const bool changed =
-		    decision_.target && configuration_.apply(data_->spec, decision_, &local_);
+		if (!decision_.target)
+			return false;
+		const bool changed = configuration_.apply(data_->spec, decision_, &local_);
 		if (!configuration_.problem().empty())
 			message_ = configuration_.problem();
 		return changed;
