@@ -213,7 +213,9 @@ void Launcher::report(const LauncherDecision &decision, Instant now) {
 		node.fail_interval = fail_interval_of_data_;
 	}
 	node.pg_version = version_;
-	node.last_exit = last_exit_;
+	// Of what has been replaced it would say that the new one does not stay up.
+	if (last_exit_of_ == node.db)
+		node.last_exit = last_exit_;
 	node.diverged = set_aside_;
 	if (node.diverged.size() > core::DivergedLimits::max_published)
 		node.diverged.resize(core::DivergedLimits::max_published);

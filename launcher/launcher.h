@@ -158,10 +158,12 @@ private:
 	bool end_known_ = false;  ///< `wal_end_` is of the server that ended last
 	std::optional<core::WalPosition> wal_end_;
 	core::WalPosition told_checked_;  ///< whether the WAL is here that the last beat told of
+	core::Instant told_checked_at_;
 	std::string gone_back_;           ///< it is not: a sentence
 	DataPosition position_of_data_;   ///< read while its cluster has no view
 	core::Duration fail_interval_of_data_{0};
 	std::string last_exit_, unreported_end_;
+	core::DbUid last_exit_of_;  ///< what the directory held then
 	core::Instant refreshed_at_;
 
 	std::vector<core::DivergedData> set_aside_;  ///< newest first

@@ -25,6 +25,8 @@ bool exists(const std::string &path) {
 
 /// A server that lived for so long did not fail to start.
 constexpr core::Duration long_enough = core::seconds(30);
+/// Between two looks at data that were older than what they told.
+constexpr core::Duration told_pause = core::seconds(5);
 
 }  // namespace
 
@@ -120,9 +122,12 @@ void Launcher::compare_with_told() {
 		return;
 	const core::WalPosition told =
 	    dir_.kind == core::DataKind::Ours ? releaser_.told(dir_.state.db) : core::WalPosition();
-	if (told == told_checked_)
+	// Somebody may bring newer ones back.
+	const bool look_again = !gone_back_.empty() && store::now() >= told_checked_at_ + told_pause;
+	if (told == told_checked_ && !look_again)
 		return;
 	told_checked_ = told;
+	told_checked_at_ = store::now();
 	gone_back_.clear();
 	if (!told.lsn.valid())
 		return;
@@ -162,6 +167,7 @@ void Launcher::observe_postmaster(Instant now) {
 void Launcher::postmaster_ended(Instant now, const std::string &how) {
 	const bool asked_for = stop_level_ != core::StopLevel::None;
 	last_exit_ = how;
+	last_exit_of_ = dir_.state.db;
 	ended_at_ = now;
 	leftovers_ = true;
 	reap_at_ = {};

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <set>
 #include <utility>
 
 namespace stolon::sentinel {
@@ -180,15 +181,32 @@ void Observations::update_progress() {
 		return !mirror_.find(keys_.keeper_info(pair.first)) &&
 		       !mirror_.find(keys_.node(pair.first));
 	});
+	std::map<core::KeeperUid, core::DbUid> fresh;
+	for (const auto &[key, value] : nodes_.by_key) {
+		const core::Keeper *keeper =
+		    value.parsed && clusterdata_ ? clusterdata_->find_keeper(value.parsed->uid) : nullptr;
+		if (keeper && keeper->db == value.parsed->db) {
+			fresh[keeper->uid] = keeper->db;
+		}
+	}
+	std::set<core::KeeperUid> told;
 	for (const auto &[key, value] : infos_.by_key) {
 		const store::MirrorEntry *entry = mirror_.find(key);
-		if (value.parsed && entry) {
-			progress_[value.parsed->uid].note(*value.parsed, entry->seen_at);
+		if (!value.parsed || !entry) {
+			continue;
+		}
+		// The last word of what the launcher has replaced stays for a while.
+		const auto it = fresh.find(value.parsed->uid);
+		if (it == fresh.end() || it->second == value.parsed->db) {
+			progress_[value.parsed->uid].note(*value.parsed,
+			                                  clusterdata_ ? clusterdata_->master : core::DbUid(),
+			                                  entry->seen_at, mirror_.fresh_at());
+			told.insert(value.parsed->uid);
 		}
 	}
 	for (const auto &[key, value] : nodes_.by_key) {
-		if (value.parsed && !mirror_.find(keys_.keeper_info(value.parsed->uid))) {
-			progress_[value.parsed->uid].note_absence(mirror_.fresh_at());
+		if (value.parsed && !told.contains(value.parsed->uid)) {
+			progress_[value.parsed->uid].note_absence(value.parsed->db, mirror_.fresh_at());
 		}
 	}
 }

@@ -153,7 +153,7 @@ struct NodeInfo {
 	/// known.
 	Duration fail_interval{0};
 	int pg_version = 0;                  ///< server_version_num
-	std::string last_exit;               ///< how the last postmaster ended, "" if none did
+	std::string last_exit;               ///< how the last postmaster of `db` ended, "" if none did
 	std::vector<DivergedData> diverged;  ///< what is kept aside, newest first, bounded
 
 	Json extra;

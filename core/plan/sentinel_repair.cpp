@@ -46,13 +46,31 @@ bool is_good(const SentinelInputs &inputs, const Db &db) {
 	       info->is_well(inputs.data.master);
 }
 
+/// A copy that is not begun, or has failed and waits for its next try, counts for a while only: it
+/// may never come.
+bool is_being_made(const SentinelInputs &inputs, const Db &db) {
+	const auto node = inputs.nodes.find(db.keeper);
+	if (is_made(inputs, db) || node == inputs.nodes.end()) {
+		return false;
+	}
+	const NodePhase phase = node->second.phase;
+	if (phase != NodePhase::Waiting && phase != NodePhase::Stopped &&
+	    phase != NodePhase::Refusing) {
+		return true;
+	}
+	const auto since = inputs.standstill_since.find(db.keeper);
+	return since == inputs.standstill_since.end() ||
+	       inputs.now < plus(latest({since->second, inputs.contact_since}),
+	                         2 * repair_bound(inputs.data.spec));
+}
+
 /// Another copy is under way on a host that is there, and nobody could take over meanwhile.
 bool has_to_wait_its_turn(const SentinelInputs &inputs) {
 	const auto &dbs = inputs.data.dbs;
 	const bool one_is_good = std::any_of(
 	    dbs.begin(), dbs.end(), [&](const auto &pair) { return is_good(inputs, pair.second); });
 	const bool one_is_made = std::any_of(dbs.begin(), dbs.end(), [&](const auto &pair) {
-		return !is_made(inputs, pair.second) && inputs.nodes.contains(pair.second.keeper);
+		return is_being_made(inputs, pair.second);
 	});
 	return one_is_made && !one_is_good;
 }

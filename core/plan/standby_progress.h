@@ -1,6 +1,8 @@
 // Whether a standby gets on, from what its keeper tells: noted by every sentinel, on its own clock.
 #pragma once
 
+#include <algorithm>
+
 #include "core/base/time.h"
 #include "core/model/info.h"
 
@@ -8,43 +10,58 @@ namespace stolon::core {
 
 class StandbyProgress {
 public:
-	/// Takes in what the keeper tells now, which was first seen at `seen_at`. The same again
-	/// changes nothing.
-	void note(const KeeperInfo &info, Instant seen_at) {
+	/// Takes in what the keeper tells, which was first seen at `seen_at`, and which is looked at
+	/// `now`, while `master` is named (empty: nobody is). The same again changes nothing.
+	void note(const KeeperInfo &info, const DbUid &master, Instant seen_at, Instant now) {
+		begin_with(info.db, seen_at);
+		// What streams from somebody else may well move; it does not get to where it should be.
+		const bool astray = info.streaming && !master.empty() && info.upstream != master;
 		const bool further =
-		    info.db != last_.db || info.position.timeline != last_.position.timeline ||
-		    info.position.lsn > last_.position.lsn || info.replayed > last_.replayed;
-		// Until the moment in which it was seen not to be well any more, it was.
-		if (further || is_well(info) != is_well(last_)) {
-			got_on_at_ = seen_at;
+		    !astray && (info.position.timeline != position_.timeline ||
+		                info.position.lsn > position_.lsn || info.replayed > replayed_);
+		const bool well = (info.streaming && !astray) || info.replay_held;
+		// Until the moment in which it was seen not to be well any more, it was. Another master may
+		// have been named long after it has told this.
+		if (further || well != well_) {
+			got_on_at_ = std::max(got_on_at_, astray ? now : seen_at);
 		}
-		last_.db = info.db;
-		last_.streaming = info.streaming;
-		last_.replay_held = info.replay_held;
+		well_ = well;
 		if (further) {
-			last_.position = info.position;
-			last_.replayed = info.replayed;
+			position_ = info.position;
+			replayed_ = info.replayed;
 		}
 	}
 
-	/// Its keeper is not there (any more), and that was first seen at `seen_at`. The same again
-	/// changes nothing.
-	void note_absence(Instant seen_at) {
-		if (is_well(last_) || got_on_at_ == Instant{}) {
+	/// Its keeper is not there (any more), or tells of another db than `db`, which its launcher
+	/// has; that was first seen at `seen_at`. The same again changes nothing.
+	void note_absence(const DbUid &db, Instant seen_at) {
+		begin_with(db, seen_at);
+		if (well_) {
 			got_on_at_ = seen_at;
 		}
-		last_.streaming = last_.replay_held = false;
+		well_ = false;
 	}
 
 	/// It streams, or nobody wants it to get on.
-	bool is_well() const { return is_well(last_); }
+	bool is_well() const { return well_; }
 	/// When it was last seen to be well, or to have got further.
 	Instant got_on_at() const { return got_on_at_; }
 
 private:
-	static bool is_well(const KeeperInfo &info) { return info.streaming || info.replay_held; }
+	/// What was before says nothing about another db, for which the host may have been at work
+	/// long.
+	void begin_with(const DbUid &db, Instant seen_at) {
+		if (db != db_ || got_on_at_ == Instant{}) {
+			*this = StandbyProgress();
+			db_ = db;
+			got_on_at_ = seen_at;
+		}
+	}
 
-	KeeperInfo last_;
+	DbUid db_;
+	bool well_ = false;
+	WalPosition position_;
+	Lsn replayed_;
 	Instant got_on_at_;
 };
 

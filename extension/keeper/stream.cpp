@@ -63,7 +63,8 @@ void Stream::look(core::Instant now, const core::ClusterSpec &spec, core::WalPos
 	sample.asking = receiver.pid != 0 || complaint.at_ns + asking_pause_ns > boottime_ns();
 	if (complaint.at_ns > complaints_from_ns_) {
 		sample.complaint = complaint.text;
-		sample.unreachable = complaint.unreachable;
+		// Of somebody who does not try any more it is not known.
+		sample.unreachable = complaint.unreachable && sample.asking;
 	} else if (receiver.ending) {
 		sample.complaint = "its walreceiver hangs: it was told to end and does not";
 	}

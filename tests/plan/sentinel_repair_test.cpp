@@ -159,6 +159,16 @@ TEST(SentinelRepair, OneAtATimeUnlessAGoodStandbyIsLeft) {
 	dead.vanish("k2");
 	EXPECT_TRUE(dead.plan().write) << "a host that is not there is not waited for";
 
+	World failing = world;
+	failing.in.standstill_since[KeeperUid{"k2"}] = world.in.now;
+	failing.node("k2").phase = NodePhase::Waiting;
+	pass(failing, seconds(119));
+	EXPECT_FALSE(failing.plan().write);
+	pass(failing, seconds(1));
+	EXPECT_TRUE(failing.plan().write) << "a copy that is never begun is not waited for";
+	failing.node("k2").phase = NodePhase::Cloning;
+	EXPECT_FALSE(failing.plan().write) << "a copy may take long";
+
 	World four = world;
 	four.add_standby("k4");
 	EXPECT_TRUE(four.plan().write) << "k4 streams";

@@ -232,13 +232,18 @@ KeeperInfo told(std::uint64_t lsn, bool streaming) {
 	info.position = {Timeline{1}, Lsn{lsn}};
 	info.replayed = Lsn{lsn};
 	info.streaming = streaming;
+	info.upstream = DbUid{streaming ? "mmmmmmmm" : ""};
 	return info;
+}
+
+void note(StandbyProgress &progress, const KeeperInfo &info, int at) {
+	progress.note(info, DbUid{"mmmmmmmm"}, Instant{seconds(at)}, Instant{seconds(at)});
 }
 
 TEST(StandbyProgress, CountsFromWhenItStoppedStreamingOrGotFurther) {
 	StandbyProgress progress;
 	const auto note = [&](const KeeperInfo &info, int at) {
-		progress.note(info, Instant{seconds(at)});
+		progress.note(info, DbUid{"mmmmmmmm"}, Instant{seconds(at)}, Instant{seconds(at)});
 		return progress.got_on_at().since_boot / seconds(1);
 	};
 	EXPECT_EQ(note(told(10, true), 1), 1);
@@ -258,24 +263,53 @@ TEST(StandbyProgress, CountsFromWhenItStoppedStreamingOrGotFurther) {
 TEST(StandbyProgress, AServerThatVanishesDidWellUntilThen) {
 	StandbyProgress progress;
 	const auto since = [&] { return progress.got_on_at().since_boot / seconds(1); };
-	progress.note(told(10, true), Instant{seconds(1)});
-	progress.note_absence(Instant{seconds(5000)});
+	note(progress, told(10, true), 1);
+	progress.note_absence(DbUid{"aaaaaaaa"}, Instant{seconds(5000)});
 	EXPECT_FALSE(progress.is_well());
 	EXPECT_EQ(since(), 5000);
-	progress.note_absence(Instant{seconds(6000)});
+	progress.note_absence(DbUid{"aaaaaaaa"}, Instant{seconds(6000)});
 	EXPECT_EQ(since(), 5000);
 	StandbyProgress never_seen;
-	never_seen.note_absence(Instant{seconds(7000)});
+	never_seen.note_absence(DbUid{"aaaaaaaa"}, Instant{seconds(7000)});
 	EXPECT_EQ(never_seen.got_on_at().since_boot / seconds(1), 7000);
+}
+
+TEST(StandbyProgress, ADbThatWasLongInTheMakingBeginsWhenItIsThere) {
+	StandbyProgress progress;
+	note(progress, told(10, false), 1);
+	progress.note_absence(DbUid{"aaaaaaaa"}, Instant{seconds(2)});
+	EXPECT_EQ(progress.got_on_at().since_boot / seconds(1), 1);
+	progress.note_absence(DbUid{"bbbbbbbb"}, Instant{seconds(5000)});
+	EXPECT_EQ(progress.got_on_at().since_boot / seconds(1), 5000);
+	progress.note_absence(DbUid{"bbbbbbbb"}, Instant{seconds(5050)});
+	EXPECT_EQ(progress.got_on_at().since_boot / seconds(1), 5000);
+	KeeperInfo info = told(5, false);
+	info.db = DbUid{"bbbbbbbb"};
+	note(progress, info, 5060);
+	EXPECT_EQ(progress.got_on_at().since_boot / seconds(1), 5060);
+}
+
+TEST(StandbyProgress, WhoStreamsFromAnotherThanTheMasterDoesNotGetOn) {
+	StandbyProgress progress;
+	const auto since = [&] { return progress.got_on_at().since_boot / seconds(1); };
+	note(progress, told(10, true), 1);
+	// Another master is named; what was told long ago is now wrong.
+	progress.note(told(10, true), DbUid{"nnnnnnnn"}, Instant{seconds(1)}, Instant{seconds(500)});
+	EXPECT_FALSE(progress.is_well());
+	EXPECT_EQ(since(), 500);
+	progress.note(told(11, true), DbUid{"nnnnnnnn"}, Instant{seconds(510)}, Instant{seconds(510)});
+	EXPECT_EQ(since(), 500) << "it moves, but not where it should be";
+	progress.note(told(12, true), DbUid{}, Instant{seconds(520)}, Instant{seconds(520)});
+	EXPECT_TRUE(progress.is_well()) << "nobody is named";
 }
 
 TEST(StandbyProgress, OneThatIsHeldIsWell) {
 	StandbyProgress progress;
 	KeeperInfo held = told(10, false);
 	held.replay_held = true;
-	progress.note(held, Instant{seconds(1)});
+	note(progress, held, 1);
 	EXPECT_TRUE(progress.is_well());
-	progress.note(told(10, false), Instant{seconds(9000)});
+	note(progress, told(10, false), 9000);
 	EXPECT_FALSE(progress.is_well());
 	EXPECT_EQ(progress.got_on_at().since_boot / seconds(1), 9000);
 }
