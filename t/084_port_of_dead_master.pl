@@ -8,20 +8,14 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use IPC::Run ();
 use Kills;
+use PsqlSessions;
 use StolonLab;
 use Test::More;
 use Time::HiRes qw(sleep);
 
 my $lab = StolonLab->new(spec => { failInterval => '10s' });
-my @sessions = map {
-	my $session = { in => "select 'open';\n", out => '', err => '' };
-	$session->{run} = IPC::Run::start([ $lab->client_exec, 'psql', '-XAtq', '-d', $lab->dsn('proxy') ],
-		'<', \$session->{in}, '>', \$session->{out}, '2>', \$session->{err}, IPC::Run::timeout(90));
-	$session->{run}->pump until $session->{out} =~ /open/;
-	$session;
-} 1 .. 12;
+my @sessions = open_sessions($lab, 12);
 
 # States of all server connections of both pgbouncers.
 sub connections {
@@ -43,8 +37,7 @@ $lab->fault('kill-postgres', $old);
 StolonLab::poll_until('pgbouncer has no connection left', sub { !connections() });
 # One after the other, so that a failed login would be known when the next one comes.
 for my $session (@sessions) {
-	$session->{in} .= "select 'answered';\n";
-	StolonLab::poll_until("the statement is sent", sub { $session->{run}->pump_nb; !length $session->{in} });
+	$session->ask;
 	sleep 0.02;
 }
 StolonLab::poll_until('pgbouncer logs in', sub { scalar grep { $_ eq 'new' } connections() });
@@ -52,10 +45,6 @@ kill 'CONT', $proxy;
 StolonLab::poll_until('clients are let wait', sub { pauses() > $before });
 kill 'CONT', $launcher;
 $lab->wait_for_master_other_than($old);
-for my $session (@sessions) {
-	$session->{run}->finish;
-	is($session->{out}, "open\nanswered\n", 'a session has its answer');
-	is($session->{err}, '', '... and no error');
-}
+answered_without_error(@sessions);
 $lab->wait_until_whole;
 done_testing();

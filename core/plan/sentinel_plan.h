@@ -108,10 +108,11 @@ struct SentinelDecision {
 ///       been acknowledged.
 ///
 ///  S-17 a standby has neither streamed from the master nor got on otherwise (replayed from an
-///       archive) for standbyRepairTimeout since its launcher had it, although its keeper has tried again (K-11): a new db,
-///       Resync. Only under a healthy master, one at a time unless a good standby is left; never
-///       when the standby may have what the master lacks, or when it cannot reach the master at
-///       all, as a clone could not either. Twice the time after each one that has not helped.
+///       archive) for standbyRepairTimeout since its launcher had it, although its keeper has tried
+///       again (K-11): a new db, Resync. Only under a healthy master, one at a time unless a good
+///       standby is left; never when the standby may have what the master lacks, or when it cannot
+///       reach the master at all, as a clone could not either. Twice the time after each one that
+///       has not helped.
 ///
 ///  A switchover (docs/decisions/0016-switchover.md), before the rules above:
 ///
