@@ -128,14 +128,18 @@ void Launcher::compare_with_told() {
 		return;
 	told_checked_ = told;
 	told_checked_at_ = store::now();
-	gone_back_.clear();
-	if (!told.lsn.valid())
+	if (!told.lsn.valid()) {
+		gone_back_.clear();
 		return;
+	}
 	const auto has_it = has_wal_up_to(options_.bin_path, paths_.pgdata(), told);
+	// What is not known now changes nothing.
 	if (!has_it.ok())
 		spdlog::warn("whether the data are as new as their last beat is not known: {}",
 		             has_it.error().message);
-	else if (!*has_it)
+	else if (*has_it)
+		gone_back_.clear();
+	else
 		gone_back_ =
 		    "its server told the cluster of WAL up to " + told.to_string() + ", which is not here";
 }

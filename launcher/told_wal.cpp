@@ -7,6 +7,40 @@
 
 namespace stolon::launcher {
 
+namespace {
+
+using core::Result;
+
+Result<bool> has_page(const std::string &pgdata, const WalShape &shape, core::WalPosition page) {
+	const auto address =
+	    page_address(pgdata + "/pg_wal/" + shape.file_of(page), page.lsn.value % shape.segment);
+	if (!address.ok())
+		return address.error().kind == core::ErrorKind::NotFound ? Result<bool>(false)
+		                                                         : address.error();
+	return *address == page.lsn.value;
+}
+
+/// Whether the segments from the one of `from` up to, and without, the one of `to` are there,
+/// whole. Somebody may be about to bring them back, or have forgotten one; recovery would end
+/// there.
+Result<bool> has_segments(const std::string &pgdata, const WalShape &shape, core::WalPosition from,
+                          core::Lsn to) {
+	for (auto i = shape.segment_of(from.lsn); i < shape.segment_of(to); ++i) {
+		const core::WalPosition begin{from.timeline, core::Lsn{i * shape.segment}};
+		const auto has_begin = has_page(pgdata, shape, begin);
+		if (!has_begin.ok() || !*has_begin)
+			return has_begin;
+		const auto end =
+		    page_address(pgdata + "/pg_wal/" + shape.file_of(begin), shape.segment - shape.page);
+		if (!end.ok())
+			return end.error().kind == core::ErrorKind::NotFound ? Result<bool>(false)
+			                                                     : end.error();
+	}
+	return true;
+}
+
+}  // namespace
+
 core::Result<bool> has_wal_up_to(const std::string &bin_path, const std::string &pgdata,
                                  core::WalPosition told) {
 	const auto control = read_control_file(bin_path, pgdata);
@@ -19,13 +53,12 @@ core::Result<bool> has_wal_up_to(const std::string &bin_path, const std::string 
 	const WalShape &shape = control->shape;
 	const core::Lsn last{told.lsn.value - 1};
 	const std::uint64_t page = last.value / shape.page * shape.page;
-	const auto address = page_address(pgdata + "/pg_wal/" + shape.file_of({told.timeline, last}),
-	                                  page % shape.segment);
-	if (!address.ok() && address.error().kind == core::ErrorKind::NotFound)
-		return false;
 	// The address stays when a crash cut off what is on the page, because the next WAL there is
 	// written at the same one.
-	return address.ok() ? core::Result<bool>(*address == page) : address.error();
+	const auto has_last = has_page(pgdata, shape, {told.timeline, core::Lsn{page}});
+	if (!has_last.ok() || !*has_last || control->checkpoint.timeline != told.timeline)
+		return has_last;
+	return has_segments(pgdata, shape, control->checkpoint, last);
 }
 
 }  // namespace stolon::launcher

@@ -11,7 +11,7 @@
 namespace stolon::launcher {
 
 /// Whether WAL was written here up to `told`, which the server of these data had flushed when it
-/// said so. Reads pg_control and one page of pg_wal. No process of the server may be left. True
+/// said so. Reads pg_control, and pages of pg_wal since the last checkpoint. No process of the server may be left. True
 /// also when it has gone on to a later timeline since. Fails when it cannot be read.
 core::Result<bool> has_wal_up_to(const std::string &bin_path, const std::string &pgdata,
                                  core::WalPosition told);

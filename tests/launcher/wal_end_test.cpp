@@ -153,6 +153,25 @@ TEST_F(ToldWal, IsThereAfterAShutdown) {
 	EXPECT_FALSE(has(plus(last->lsn, 8192)));
 }
 
+TEST_F(ToldWal, IsNotThereWithAGapBefore) {
+	make_plain_database(paths_.pgdata(), port_);
+	start(paths_.pgdata(), port_);
+	sql(port_,
+	    "checkpoint; create table t as select generate_series(1, 10) n; select pg_switch_wal()");
+	sql(port_, "insert into t values (1); select pg_switch_wal()");
+	sql(port_, "insert into t values (2)");
+	const core::Lsn flushed = *core::Lsn::parse(sql(port_, "select pg_current_wal_flush_lsn()"));
+	end(SIGQUIT);
+	EXPECT_TRUE(has(flushed));
+	const WalShape shape = read_control_file(bin_path(), paths_.pgdata())->shape;
+	const fs::path between = paths_.pgdata() + "/pg_wal/" +
+	                         shape.file_of({core::Timeline{1}, core::Lsn{flushed.value - segment}});
+	fs::resize_file(between, segment / 2);
+	EXPECT_FALSE(has(flushed)) << "it is being copied";
+	fs::remove(between);
+	EXPECT_FALSE(has(flushed));
+}
+
 TEST_F(ToldWal, AFileThatIsUsedAgainHasItNot) {
 	make_plain_database(paths_.pgdata(), port_);
 	start(paths_.pgdata(), port_);
