@@ -158,7 +158,6 @@ private:
 	bool end_known_ = false;  ///< `wal_end_` is of the server that ended last
 	std::optional<core::WalPosition> wal_end_;
 	core::WalPosition told_checked_;  ///< whether the WAL is here that the last beat told of
-	core::Instant told_checked_at_;
 	std::string gone_back_;           ///< it is not: a sentence
 	DataPosition position_of_data_;   ///< read while its cluster has no view
 	core::Duration fail_interval_of_data_{0};

@@ -25,8 +25,6 @@ bool exists(const std::string &path) {
 
 /// A server that lived for so long did not fail to start.
 constexpr core::Duration long_enough = core::seconds(30);
-/// Between two looks at data that were older than what they told.
-constexpr core::Duration told_pause = core::seconds(5);
 
 }  // namespace
 
@@ -122,24 +120,18 @@ void Launcher::compare_with_told() {
 		return;
 	const core::WalPosition told =
 	    dir_.kind == core::DataKind::Ours ? releaser_.told(dir_.state.db) : core::WalPosition();
-	// Somebody may bring newer ones back.
-	const bool look_again = !gone_back_.empty() && store::now() >= told_checked_at_ + told_pause;
-	if (told == told_checked_ && !look_again)
+	// Once, and not while somebody brings newer ones back.
+	if (told == told_checked_)
 		return;
 	told_checked_ = told;
-	told_checked_at_ = store::now();
-	if (!told.lsn.valid()) {
-		gone_back_.clear();
+	gone_back_.clear();
+	if (!told.lsn.valid())
 		return;
-	}
 	const auto has_it = has_wal_up_to(options_.bin_path, paths_.pgdata(), told);
-	// What is not known now changes nothing.
 	if (!has_it.ok())
 		spdlog::warn("whether the data are as new as their last beat is not known: {}",
 		             has_it.error().message);
-	else if (*has_it)
-		gone_back_.clear();
-	else
+	else if (!*has_it)
 		gone_back_ =
 		    "its server told the cluster of WAL up to " + told.to_string() + ", which is not here";
 }

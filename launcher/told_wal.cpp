@@ -20,9 +20,8 @@ Result<bool> has_page(const std::string &pgdata, const WalShape &shape, core::Wa
 	return *address == page.lsn.value;
 }
 
-/// Whether the segments from the one of `from` up to, and without, the one of `to` are there,
-/// whole. Somebody may be about to bring them back, or have forgotten one; recovery would end
-/// there.
+/// Whether the segments from that of `from` up to, and without, that of `to` are there, whole. Who
+/// brought them back may have forgotten one; recovery would end there.
 Result<bool> has_segments(const std::string &pgdata, const WalShape &shape, core::WalPosition from,
                           core::Lsn to) {
 	for (auto i = shape.segment_of(from.lsn); i < shape.segment_of(to); ++i) {

@@ -255,8 +255,10 @@ void Probe::answered(Instant now) {
 	refused_ = false;
 	no_good_since_.reset();
 	connect(State::Holding, now);
-	held_since_ = now;
-	next_ = now + renew_interval_;
+	if (state_ == State::Holding) {
+		held_since_ = now;
+		next_ = now + renew_interval_;
+	}
 }
 
 void Probe::refuse(Instant now) {

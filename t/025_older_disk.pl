@@ -73,11 +73,12 @@ StolonLab::poll_until("the launcher of $master refuses", sub { (($lab->published
 like($lab->published("keepers/node/$master")->{message}, qr/its server told the cluster of WAL up to .*, which is not here: these data are older/,
 	'and tells what is wrong');
 ok((grep { $lab->master eq $_ } '', $master), 'nobody else is named');
-# Under the running launcher.
-my @wal = grep { -f } glob "$kept/pg_wal/*";
-system('cp', '-a', @wal, "$data/pg_wal/") == 0 or die "cp failed\n";
+$lab->fault('kill-node', $master);
+rename $data, "$other.used" or die "$data: $!\n";
+rename $kept, $data or die "$kept: $!\n";
+$lab->lab('heal', $master);
 StolonLab::poll_until("$master takes writes", sub { $lab->sql($master, 'select not pg_is_in_recovery()') eq 't' });
 $lab->lab('heal', $_) for grep { $_ ne $master } $lab->nodes;
-is($lab->wait_until_whole, $master, 'with its newer WAL back it goes on');
+is($lab->wait_until_whole, $master, 'with its newer data back it goes on');
 is(count_rows($_), $rows, "$_ has every row") for $lab->nodes;
 done_testing();

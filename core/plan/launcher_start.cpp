@@ -80,7 +80,8 @@ MaybeDecision refuse_older_state(const LauncherInputs &in, const Db &wanted) {
 	return decide(Action::Refuse, "L-26",
 	              in.gone_back +
 	                  ": these data are older than what the cluster has acknowledged (a disk that "
-	                  "was restored, or a copy?). Bring the newer ones back, or let a standby take "
+	                  "was restored, or a copy?). Bring the newer ones back and restart "
+	                  "stolon-launcher, or let a standby take "
 	                  "over; the manual tells how to go on with older data");
 }
 

@@ -46,22 +46,11 @@ bool is_good(const SentinelInputs &inputs, const Db &db) {
 	       info->is_well(inputs.data.master);
 }
 
-/// A copy that is not begun, or has failed and waits for its next try, counts for a while only: it
-/// may never come.
+/// A launcher that refuses to go on makes no copy before an operator has been there.
 bool is_being_made(const SentinelInputs &inputs, const Db &db) {
 	const auto node = inputs.nodes.find(db.keeper);
-	if (is_made(inputs, db) || node == inputs.nodes.end()) {
-		return false;
-	}
-	const NodePhase phase = node->second.phase;
-	if (phase != NodePhase::Waiting && phase != NodePhase::Stopped &&
-	    phase != NodePhase::Refusing) {
-		return true;
-	}
-	const auto since = inputs.standstill_since.find(db.keeper);
-	return since == inputs.standstill_since.end() ||
-	       inputs.now < plus(latest({since->second, inputs.contact_since}),
-	                         2 * repair_bound(inputs.data.spec));
+	return !is_made(inputs, db) && node != inputs.nodes.end() &&
+	       node->second.phase != NodePhase::Refusing;
 }
 
 /// Another copy is under way on a host that is there, and nobody could take over meanwhile.
@@ -95,6 +84,9 @@ bool has_nothing_of_its_own(const KeeperInfo &info, const Lineage &master) {
 
 /// Why this standby is left as it is although it stands still; empty: it is to be made anew.
 std::string objection(const SentinelInputs &inputs, const Db &db, const Lineage &master) {
+	if (!inputs.nodes.contains(db.keeper)) {
+		return "its launcher, which would have to do it, is not there";
+	}
 	const KeeperInfo *info = info_of(inputs, db);
 	if (info && info->unreachable) {
 		return "a clone could not reach the master, either";
@@ -177,7 +169,9 @@ Step repair_standbys(const SentinelInputs &inputs) {
 		if (why.empty()) {
 			continue;
 		}
-		const Instant since = latest({inputs.standstill_since.at(db.keeper), inputs.contact_since});
+		// A new master begins with patience: its standbys were frozen, or could not reach the last.
+		const Instant since = latest(
+		    {inputs.standstill_since.at(db.keeper), inputs.contact_since, inputs.master_seen_at});
 		const Instant bound = plus(since, patience_for(inputs, db));
 		if (inputs.now < bound) {
 			wake_at = std::min(wake_at.value_or(bound), bound);

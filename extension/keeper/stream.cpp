@@ -63,8 +63,11 @@ void Stream::look(core::Instant now, const core::ClusterSpec &spec, core::WalPos
 	sample.asking = receiver.pid != 0 || complaint.at_ns + asking_pause_ns > boottime_ns();
 	if (complaint.at_ns > complaints_from_ns_) {
 		sample.complaint = complaint.text;
-		// Of somebody who does not try any more it is not known.
-		sample.unreachable = complaint.unreachable && sample.asking;
+		// A startup process that waits for an archive may not try for long; one that never tries
+		// again knows nothing of the upstream.
+		const uint64 known_for_ns = uint64(core::to_ms(2 * core::repair_bound(spec))) * 1000 * 1000;
+		sample.unreachable = complaint.unreachable &&
+		                     (sample.asking || complaint.at_ns + known_for_ns > boottime_ns());
 	} else if (receiver.ending) {
 		sample.complaint = "its walreceiver hangs: it was told to end and does not";
 	}

@@ -159,15 +159,9 @@ TEST(SentinelRepair, OneAtATimeUnlessAGoodStandbyIsLeft) {
 	dead.vanish("k2");
 	EXPECT_TRUE(dead.plan().write) << "a host that is not there is not waited for";
 
-	World failing = world;
-	failing.in.standstill_since[KeeperUid{"k2"}] = world.in.now;
-	failing.node("k2").phase = NodePhase::Waiting;
-	pass(failing, seconds(119));
-	EXPECT_FALSE(failing.plan().write);
-	pass(failing, seconds(1));
-	EXPECT_TRUE(failing.plan().write) << "a copy that is never begun is not waited for";
-	failing.node("k2").phase = NodePhase::Cloning;
-	EXPECT_FALSE(failing.plan().write) << "a copy may take long";
+	World refusing = world;
+	refusing.node("k2").phase = NodePhase::Refusing;
+	EXPECT_TRUE(refusing.plan().write) << "nor is a copy that is not begun";
 
 	World four = world;
 	four.add_standby("k4");
@@ -191,6 +185,25 @@ TEST(SentinelRepair, AServerThatDoesNotStayUpIsMadeAnew) {
 	}
 	world.vanish("k2");
 	EXPECT_FALSE(world.plan().write) << "a host that is away may come back as it was";
+}
+
+TEST(SentinelRepair, AMasterThatWasNamedJustNowHasPatience) {
+	World world = with_stuck_k2();
+	pass(world, seconds(1000));
+	world.in.master_seen_at = world.in.now;
+	pass(world, seconds(59));
+	EXPECT_FALSE(world.plan().write);
+	pass(world, seconds(1));
+	EXPECT_TRUE(world.plan().write);
+}
+
+TEST(SentinelRepair, NobodyIsMadeAnewWithoutALauncher) {
+	World world = with_stuck_k2();
+	pass(world, seconds(60));
+	world.in.nodes.erase(KeeperUid{"k2"});
+	const SentinelDecision decision = world.plan();
+	EXPECT_FALSE(decision.write);
+	EXPECT_NE(decision.reasons.back().text.find("launcher"), std::string::npos);
 }
 
 TEST(SentinelRepair, EachOneThatDidNotHelpDoublesTheTime) {

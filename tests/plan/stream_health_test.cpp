@@ -289,6 +289,32 @@ TEST(StandbyProgress, ADbThatWasLongInTheMakingBeginsWhenItIsThere) {
 	EXPECT_EQ(progress.got_on_at().since_boot / seconds(1), 5060);
 }
 
+TEST(StandbyProgress, RedoAfterARestartCountsAsLongAsTheServerIsThere) {
+	StandbyProgress progress;
+	const auto since = [&] { return progress.got_on_at().since_boot / seconds(1); };
+	const auto redo = [&](const char *instance, std::uint64_t lsn, int at) {
+		KeeperInfo info = told(lsn, false);
+		info.instance = instance;
+		note(progress, info, at);
+	};
+	note(progress, told(1000, false), 1);
+	redo("one", 10, 100);
+	EXPECT_EQ(since(), 1) << "it is only there";
+	redo("one", 11, 200);
+	EXPECT_EQ(since(), 200);
+	KeeperInfo starting = told(0, false);
+	starting.instance = "two";
+	starting.position = {};
+	progress.note_absence(DbUid{"aaaaaaaa"}, Instant{seconds(210)});
+	EXPECT_EQ(since(), 1) << "it crashed";
+	note(progress, starting, 220);
+	EXPECT_EQ(since(), 1) << "it does not know yet where it is";
+	redo("two", 10, 230);
+	EXPECT_EQ(since(), 230);
+	redo("three", 9, 240);
+	EXPECT_EQ(since(), 1);
+}
+
 TEST(StandbyProgress, WhoStreamsFromAnotherThanTheMasterDoesNotGetOn) {
 	StandbyProgress progress;
 	const auto since = [&] { return progress.got_on_at().since_boot / seconds(1); };
