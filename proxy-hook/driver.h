@@ -32,6 +32,8 @@ struct BouncerGoal {
 	/// Of the master's epoch. Server connections to other backends that date from an older term are
 	/// cut; a mere change of address lets their transactions finish.
 	std::uint64_t term = 0;
+	/// Serve: other backends that are alive, from whose connections of older terms nothing is cut.
+	std::vector<core::Backend> spared = {};
 	/// Hold: the servers are well, so there is time for logins that are under way.
 	bool orderly = false;
 	/// Hold: sessions of session pooling end as soon as they have no transaction open, since a
@@ -150,7 +152,9 @@ bool is_unsettled(const AdminAnswer &pools);
 /// A name in a statement of the console.
 std::string quoted(const std::string &name);
 
-/// The rows of SHOW SERVERS that are to be cut: all, or those that an earlier configuration made.
-std::vector<ServerConnection> connections_to_cut(const AdminAnswer &servers, bool only_obsolete);
+/// The rows of SHOW SERVERS that are to be cut: all, or those that an earlier configuration made,
+/// but for those to the `spared` ones (numeric addresses).
+std::vector<ServerConnection> connections_to_cut(const AdminAnswer &servers, bool only_obsolete,
+                                                 const std::vector<core::Backend> &spared = {});
 
 }  // namespace stolon::proxy

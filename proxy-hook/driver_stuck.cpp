@@ -1,6 +1,7 @@
 // The part of Driver that gets rid of server connections which are no longer to be used.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <set>
 
 #include "proxy-hook/driver.h"
@@ -22,14 +23,19 @@ constexpr auto answer_patience = seconds(10);
 
 }  // namespace
 
-std::vector<ServerConnection> connections_to_cut(const AdminAnswer &servers, bool only_obsolete) {
+std::vector<ServerConnection> connections_to_cut(const AdminAnswer &servers, bool only_obsolete,
+                                                 const std::vector<core::Backend> &spared) {
 	std::vector<ServerConnection> out;
 	for (std::size_t row = 0; row < servers.rows.size(); ++row) {
 		if (only_obsolete && servers.cell(row, "close_needed") != "1") {
 			continue;
 		}
-		out.push_back(ServerConnection{servers.cell(row, "database"), servers.cell(row, "addr"),
-		                               std::atoi(servers.cell(row, "port").c_str()),
+		const core::Backend to{servers.cell(row, "addr"),
+		                       std::atoi(servers.cell(row, "port").c_str())};
+		if (only_obsolete && std::find(spared.begin(), spared.end(), to) != spared.end()) {
+			continue;
+		}
+		out.push_back(ServerConnection{servers.cell(row, "database"), to.host, to.port,
 		                               std::atoi(servers.cell(row, "local_port").c_str())});
 	}
 	return out;
@@ -48,7 +54,8 @@ void Driver::look_for_stuck(Instant now) {
 }
 
 void Driver::cut(const AdminAnswer &servers, bool only_obsolete) {
-	const std::vector<ServerConnection> stuck = connections_to_cut(servers, only_obsolete);
+	const std::vector<ServerConnection> stuck =
+	    connections_to_cut(servers, only_obsolete, goal_.spared);
 	if (stuck.empty()) {
 		stuck_since_.reset();
 		return;

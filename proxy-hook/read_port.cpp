@@ -54,6 +54,8 @@ void ReadPort::follow(const core::ReadDecision &decision) {
 			const bool cuts = std::erase_if(slot.left, is_lost) > 0;
 			const std::uint64_t term = slot.goal.term + (cuts ? 1 : 0);
 			slot.goal = {BouncerMode::Serve, {*now[i]}, term};
+			slot.goal.spared.assign(slot.left.begin(), slot.left.end());
+			slot.goal.spared.push_back(*now[i]);
 			if (!contains(backends_, *now[i])) {
 				backends_.push_back(*now[i]);
 			}

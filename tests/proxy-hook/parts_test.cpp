@@ -133,6 +133,9 @@ TEST(Cut, OnlyConnectionsOfAnEarlierConfigurationAreObsolete) {
 	EXPECT_EQ(connections_to_cut(servers, true),
 	          (std::vector{ServerConnection{"app", "10.0.0.1", 5432, 40000}}));
 	EXPECT_EQ(connections_to_cut(servers, false).size(), 2u);
+	const core::Backend obsolete{"10.0.0.1", 5432};
+	EXPECT_TRUE(connections_to_cut(servers, true, {obsolete}).empty());
+	EXPECT_EQ(connections_to_cut(servers, false, {obsolete}).size(), 2u);
 }
 
 }  // namespace

@@ -52,6 +52,17 @@ TEST(ReadPort, AStandbyThatWasLeftAndIsLostLaterIsCut) {
 	EXPECT_EQ(port.goal(0), after);
 }
 
+TEST(ReadPort, WhoIsCutForOneServerThatIsLostIsSparedAtTheOthers) {
+	ReadPort port(1);
+	port.follow(readers_at({master}, {master}));
+	port.follow(readers_at({b}, {b, c, master}));
+	const std::uint64_t term = port.goal(0).term;
+	// A switchover to b: the old master is nobody for a moment.
+	port.follow(readers_at({c}, {b, c}));
+	EXPECT_NE(port.goal(0).term, term);
+	EXPECT_EQ(port.goal(0).spared, (std::vector{b, c}));
+}
+
 TEST(ReadPort, WithNowhereToGoReadersWait) {
 	ReadPort port(1);
 	port.follow(readers_at({}, {}));
