@@ -9,7 +9,6 @@
 namespace stolon::launcher {
 
 void OpenPort::share(int pidfd, pid_t pid) {
-	close();
 	for (const int number : program::fd_numbers(pid).value_or(std::vector<int>())) {
 		program::Fd copy = program::get_fd_of(pidfd, number);
 		if (copy && program::local_port_of(copy.get()) != 0 && program::is_listening(copy.get()))

@@ -19,8 +19,9 @@ namespace stolon::launcher {
 
 class OpenPort {
 public:
-	/// Shares the listening TCP sockets of a server that accepts connections. Where the system does
-	/// not allow that, the port closes with the server. `pidfd` and `pid` are the postmaster's.
+	/// Shares the listening TCP sockets of a server that accepts connections; once. Where the
+	/// system does not allow that, the port closes with the server. `pidfd` and `pid` are the
+	/// postmaster's.
 	void share(int pidfd, pid_t pid);
 	bool is_shared() const { return !sockets_.empty() || denied_; }
 

@@ -11,13 +11,15 @@ namespace {
 
 using core::Result;
 
+/// What an address that could not be read means.
+Result<bool> not_there(const core::Error &error) {
+	return error.kind == core::ErrorKind::NotFound ? Result<bool>(false) : error;
+}
+
 Result<bool> has_page(const std::string &pgdata, const WalShape &shape, core::WalPosition page) {
 	const auto address =
 	    page_address(pgdata + "/pg_wal/" + shape.file_of(page), page.lsn.value % shape.segment);
-	if (!address.ok())
-		return address.error().kind == core::ErrorKind::NotFound ? Result<bool>(false)
-		                                                         : address.error();
-	return *address == page.lsn.value;
+	return address.ok() ? Result<bool>(*address == page.lsn.value) : not_there(address.error());
 }
 
 /// Whether the segments from that of `from` up to, and without, that of `to` are there, whole. Who
@@ -32,8 +34,7 @@ Result<bool> has_segments(const std::string &pgdata, const WalShape &shape, core
 		const auto end =
 		    page_address(pgdata + "/pg_wal/" + shape.file_of(begin), shape.segment - shape.page);
 		if (!end.ok())
-			return end.error().kind == core::ErrorKind::NotFound ? Result<bool>(false)
-			                                                     : end.error();
+			return not_there(end.error());
 	}
 	return true;
 }

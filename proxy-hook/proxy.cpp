@@ -307,9 +307,8 @@ void Proxy::set_read_only(const core::ProxyDecision &decision, Instant now) {
 		                    nodes_,
 		                    master_position_,
 		                    options_.ro_fall_back,
-		                    {},
+		                    std::move(read_state_),
 		                    read_probes_.refusing()};
-		in.state = std::move(read_state_);
 		core::ReadDecision readers = core::plan_readers(std::move(in));
 		read_state_ = std::move(readers.state);
 		read_port_.follow(readers);

@@ -1,7 +1,7 @@
 # Goal: whoever begins a transaction between the death of a master's postmaster and the moment at which stolon-proxy has
 # noticed it waits for the next master, and sees no error: the port stays open meanwhile.
 # Method: stolon-proxy is frozen, and the launcher, which keeps the port open. Then the postmaster is killed and sessions
-# whose pools have no connection left begin transactions one after the other; each would see that the last login failed.
+# whose pools have no connection left begin transactions, half of them later; these would see that the last login failed.
 # The election is far away, so that nothing but the proxy's own connection tells it.
 use strict;
 use warnings;
@@ -9,22 +9,29 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Kills;
+use List::Util qw(sum0);
 use PsqlSessions;
 use StolonLab;
 use Test::More;
-use Time::HiRes qw(sleep);
 
 my $lab = StolonLab->new(spec => { failInterval => '10s' });
 my @sessions = open_sessions($lab, 12);
 
-# States of all server connections of both pgbouncers.
-sub connections {
-	return map {
-		my ($code, $out) = Kills::console($lab, $_, 'show servers');
+# Both pgbouncers' answers, as one text.
+sub consoles {
+	my ($statement) = @_;
+	return join '', map {
+		my ($code, $out) = Kills::console($lab, $_, $statement);
 		die "$_ does not answer: $out\n" if $code != 0;
-		$out =~ /^S\|[^|]*\|[^|]*\|(\w+)\|/mg;
+		$out;
 	} Kills::bouncer_dirs($lab);
 }
+
+# States of all server connections.
+sub connections { return consoles('show servers') =~ /^S\|[^|]*\|[^|]*\|(\w+)\|/mg }
+
+# Clients that wait for a connection (the fourth column).
+sub waiting { return sum0(consoles('show pools') =~ /^[^|]*\|[^|]*\|\d+\|(\d+)\|/mg) }
 
 my $old = $lab->master;
 my $members = $lab->status->{members};
@@ -35,11 +42,12 @@ my $before = pauses();
 kill 'STOP', $proxy, $launcher;
 $lab->fault('kill-postgres', $old);
 StolonLab::poll_until('pgbouncer has no connection left', sub { !connections() });
-# One after the other, so that a failed login would be known when the next one comes.
-for my $session (@sessions) {
-	$session->ask;
-	sleep 0.02;
-}
+# The second half comes when a failed login would be known.
+my @first = @sessions[0 .. 5];
+$_->ask for @first;
+StolonLab::poll_until('the first of them wait', sub { waiting() == @first });
+$_->ask for @sessions[6 .. $#sessions];
+StolonLab::poll_until('all wait', sub { waiting() == @sessions });
 StolonLab::poll_until('pgbouncer logs in', sub { scalar grep { $_ eq 'new' } connections() });
 kill 'CONT', $proxy;
 StolonLab::poll_until('clients are let wait', sub { pauses() > $before });
