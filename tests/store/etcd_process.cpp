@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +29,8 @@ pid_t spawn(const std::vector<std::string> &arguments, const std::string &output
 	const pid_t pid = fork();
 	if (pid != 0)
 		return pid;
+	// Also when the test is killed.
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	const int fd = open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
